@@ -1,0 +1,166 @@
+/**
+ * One row per error that this project raises on purpose.
+ *
+ * `http` is the status a server answers with, `retryable` says whether the same call may succeed
+ * later without a change by the caller, `exit` is the exit code of the commands (0 done; 1 failed
+ * or differs; 2 usage; 3 not found; 4 remote unreachable; 5 some versions still pending or failed;
+ * 130 interrupted) and `hint` tells a person what to do. `docs/errors.md` has a row for each.
+ */
+interface ErrorRow {
+  http: number
+  retryable: boolean
+  exit: number
+  hint: string
+}
+
+const row = (http: number, exit: number, hint: string, retryable = false): ErrorRow => ({
+  http,
+  retryable,
+  exit,
+  hint,
+})
+
+export const ERRORS = {
+  // What the caller asked for is not well formed.
+  USAGE: row(400, 2, 'run the command with --help'),
+  INVALID_NAME: row(400, 2, 'use letters, digits, "_", "-" and ".", at most 128 characters'),
+  INVALID_TYPE: row(400, 2, 'choose another type'),
+  INVALID_ALIAS: row(400, 2, 'aliases hold no "/" or ":", and vN is reserved for versions'),
+  INVALID_TAG: row(400, 2, 'tags are words of letters, digits, "_" and "-", separated by spaces'),
+  INVALID_METADATA: row(400, 2, 'metadata is a JSON object with at most 100 top-level keys'),
+  INVALID_PATH: row(400, 2, 'use a relative path with "/" between its parts'),
+  INVALID_DIGEST: row(400, 2, 'a digest is xxh128:, md5: or sha256: and its hex digits'),
+  INVALID_REFERENCE: row(400, 2, 'write [[ENTITY/]PROJECT/]NAME[:ALIAS|:vN|@ID]'),
+  INVALID_CONFIG: row(400, 2, 'correct the setting'),
+  ENTRY_CONFLICT: row(409, 1, 'give one of them another name, or pass overwrite'),
+  TYPE_CONFLICT: row(409, 1, 'a name has one type in a project; use that type or another name'),
+  ARTIFACT_FINALIZED: row(409, 1, 'a logged artifact is immutable; build a new one'),
+
+  // Files of the user.
+  FILE_NOT_FOUND: row(400, 3, 'check the path'),
+  FILE_UNREADABLE: row(400, 1, 'check the permissions of the file'),
+  FILE_CHANGED: row(400, 1, 'log it again when nothing writes to it'),
+  FILE_UNSUPPORTED: row(400, 1, 'only files and folders can be added'),
+  CHECKOUT_CONFLICT: row(409, 1, 'choose another folder, or move what is in the way'),
+
+  // Names that lead nowhere.
+  ARTIFACT_NOT_FOUND: row(404, 3, 'list what there is with `artifact ls`'),
+  VERSION_NOT_FOUND: row(404, 3, 'list the versions with `artifact ls PROJECT/NAME`'),
+  VERSION_RENUMBERED: row(409, 3, 'ask for the version by @ID or by its new number'),
+  VERSION_NOT_LOCAL: row(404, 3, 'fetch it with `artifact get` first'),
+  ENTRY_NOT_FOUND: row(404, 3, 'list the entries with `artifact show`'),
+  ENTITY_NOT_FOUND: row(404, 3, 'this server has one entity, "default": unset ARTIFACT_ENTITY'),
+  ROUTE_NOT_FOUND: row(404, 1, 'check the address of the remote'),
+
+  // The local store.
+  STORE_UNSUPPORTED: row(500, 1, 'use the version of artifactd that wrote the store, or a newer one'),
+  STORE_DAMAGED: row(500, 1, 'do not write to the store; restore the file that is named'),
+  STORE_BUSY: row(503, 1, 'another process holds the store and does not answer', true),
+  STORE_FULL: row(507, 1, 'make room on the disk, then try again', true),
+  STORE_FAILED: row(500, 1, 'check the disk and the permissions of the store', true),
+  BLOB_DAMAGED: row(500, 1, 'log the file again, or fetch the version from the remote'),
+  BLOB_MISSING: row(404, 1, 'log the file again, or fetch the version from the remote'),
+  PROTOCOL_UNSUPPORTED: row(400, 1, 'bring both sides to versions of artifactd that share a protocol'),
+  PLATFORM_UNSUPPORTED: row(500, 1, 'use Linux or macOS'),
+
+  // What came from outside does not hold what it claims.
+  PACK_INVALID: row(400, 1, 'send the pack again'),
+  PIECE_INVALID: row(400, 1, 'the manifest is not canonical; log the version again'),
+  REQUEST_INVALID: row(400, 1, 'see docs/protocol.md'),
+  REQUEST_TOO_LARGE: row(413, 1, 'send it in smaller parts'),
+
+  // The remote.
+  NO_REMOTE: row(400, 4, 'name one with `artifact init --remote URL` or ARTIFACT_REMOTE'),
+  REMOTE_UNREACHABLE: row(503, 4, 'check the address and that the server runs', true),
+  REMOTE_UNAUTHORIZED: row(401, 4, 'set ARTIFACT_API_KEY to a key of that server'),
+  REMOTE_FAILED: row(502, 4, 'look at the log of the server', true),
+  REMOTE_INVALID: row(502, 4, 'check that the address is one of an artifactd server', true),
+  DIGEST_NOT_ACCEPTED: row(409, 1, 'make a store with a digest that the remote accepts'),
+  SOURCE_CHANGED: row(409, 1, 'a file added as immutable must stay until synced; log it again'),
+  SERVER_KEY_REQUIRED: row(500, 2, 'set ARTIFACT_SERVER_KEY, or listen on 127.0.0.1'),
+  SERVER_FAILED: row(500, 1, 'look at the log of the server', true),
+  ADDRESS_UNAVAILABLE: row(500, 1, 'choose another --listen address'),
+
+  // Waiting.
+  WAIT_TIMEOUT: row(504, 5, 'the version is durable here and is synced later', true),
+  SYNC_INCOMPLETE: row(503, 5, 'see `artifact status`', true),
+  VERIFY_DIFFERS: row(409, 1, 'see the files that are named'),
+  DAEMON_RUNNING: row(409, 1, 'one artifactd serves a store; see `artifact daemon status`'),
+  DAEMON_FAILED: row(500, 1, 'see artifactd.log in the store', true),
+  INTERRUPTED: row(499, 130, 'the call was cancelled'),
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** An {@link ArtifactError} as plain data: what crosses threads, sockets and HTTP. */
+export interface ErrorData {
+  code: ErrorCode
+  message: string
+  details?: Record<string, unknown>
+}
+
+/**
+ * Every failure that a caller may want to tell apart. Match `code`, never the text; `details`
+ * holds the things the message names. Mistakes in the kind of an argument are `TypeError`s.
+ */
+export class ArtifactError extends Error {
+  readonly code: ErrorCode
+  readonly details: Record<string, unknown>
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'ArtifactError'
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable
+  }
+
+  get hint(): string {
+    return ERRORS[this.code].hint
+  }
+
+  toJSON(): ErrorData {
+    return { code: this.code, message: this.message, details: this.details }
+  }
+
+  /** Rebuilds an error from the other side. Codes that are not in the table become `fallback`. */
+  static from(data: unknown, fallback: ErrorCode = 'STORE_FAILED'): ArtifactError {
+    const { code, message, details } = (data ?? {}) as Partial<ErrorData>
+    const known = typeof code === 'string' && Object.hasOwn(ERRORS, code)
+    return new ArtifactError(known ? code : fallback, String(message ?? 'unknown error'), {
+      details: typeof details === 'object' && details !== null ? details : {},
+    })
+  }
+}
+
+export function isArtifactError(error: unknown, code?: ErrorCode): error is ArtifactError {
+  return error instanceof ArtifactError && (code === undefined || error.code === code)
+}
+
+/** The code of a system error such as `ENOENT`, or undefined for anything else. */
+export function systemCode(error: unknown): string | undefined {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}
+
+/**
+ * Turns a failed operation on the store's own files into a coded error that names what was done.
+ * `ENOSPC` and `EDQUOT` become `STORE_FULL`; coded errors pass through untouched.
+ */
+export function storeError(error: unknown, doing: string): ArtifactError {
+  if (error instanceof ArtifactError) return error
+  const code = systemCode(error)
+  const full = code === 'ENOSPC' || code === 'EDQUOT'
+  const message = full ? `the disk is full: ${doing}` : `${doing}: ${(error as Error).message}`
+  return new ArtifactError(full ? 'STORE_FULL' : 'STORE_FAILED', message, {
+    cause: error,
+    details: { system: code },
+  })
+}
