@@ -35,6 +35,7 @@ export const ERRORS = {
   ENTRY_CONFLICT: row(409, 1, 'give one of them another name, or pass overwrite'),
   TYPE_CONFLICT: row(409, 1, 'a name has one type in a project; use that type or another name'),
   ARTIFACT_FINALIZED: row(409, 1, 'a logged artifact is immutable; build a new one'),
+  ARTIFACT_NOT_LOGGED: row(409, 1, 'await `committed` first'),
 
   // Files of the user.
   FILE_NOT_FOUND: row(400, 3, 'check the path'),

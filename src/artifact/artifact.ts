@@ -1,0 +1,361 @@
+import { randomBytes } from 'node:crypto'
+import { createWriteStream, lstatSync, rmSync, statSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import type { Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import type { ExternalFile } from '../catalog/catalog.js'
+import { ArtifactError } from '../errors.js'
+import { normalizeArtifactPath } from '../model/artifact-path.js'
+import type { Entry } from '../model/entry.js'
+import { normalizeMetadata } from '../model/metadata.js'
+import { checkName, checkProject, checkType } from '../model/names.js'
+import { fileError, type Policy } from '../store/file-ingester.js'
+import type { Ingest } from '../store/ingest.js'
+import { checkAborted, type WorkOptions } from '../store/progress.js'
+import { readSettings } from '../store/settings.js'
+import type { Store } from '../store/store.js'
+import { type AddRule, EntryTable } from './entry-table.js'
+import { type LogOptions, logArtifact } from './log-artifact.js'
+import type { LoggedArtifact } from './logged-artifact.js'
+import { sharedStore } from './shared-store.js'
+import { walkFolder } from './walk-folder.js'
+import { ensureDaemon, openWorkspace } from './workspace.js'
+
+export interface ArtifactOptions {
+  /** Letters, digits, `_`, `-`, `.`; at most 128. With its project it has exactly one type. */
+  name: string
+  /** What kind of thing it is: `dataset`, `model`, … */
+  type: string
+  description?: string
+  /** JSON; at most 100 keys at the top. */
+  metadata?: Record<string, unknown>
+  /** The store to build in. Default: `ARTIFACT_HOME`, else the platform's data folder. */
+  home?: string
+}
+
+export interface AddOptions extends WorkOptions {
+  /**
+   * `mutable` (default) copies the bytes into the store; `immutable` leaves the file where it is,
+   * where it must stay unchanged until it is synced.
+   */
+  policy?: Policy
+  /** @internal Refuse a second source for a path even if the content is the same. */
+  exclusive?: boolean
+}
+
+export interface AddFileOptions extends AddOptions {
+  /** Path in the artifact. Default: the base name. */
+  name?: string
+  /** Replace an entry with other content. Default false: `ENTRY_CONFLICT`. */
+  overwrite?: boolean
+}
+
+export interface AddDirOptions extends AddOptions {
+  /** Path in the artifact under which the folder's content goes. Default: the top. */
+  name?: string
+  /** Replace entries with other content; nothing is removed. Default false. */
+  merge?: boolean
+  /** gitignore rules, case-sensitive. */
+  ignore?: string[]
+}
+
+export interface NewFileOptions {
+  overwrite?: boolean
+}
+
+export interface SaveOptions extends LogOptions {
+  /** Default: `ARTIFACT_PROJECT`, config.json, "uncategorized". */
+  project?: string
+}
+
+/** How much of what was added the store had before. */
+export interface DedupTotals {
+  files: number
+  bytes: number
+  newBytes: number
+}
+
+/**
+ * A set of files under construction. Adds store their bytes at once; nothing is visible until the
+ * artifact is logged, after which it is closed: a further add throws `ARTIFACT_FINALIZED`.
+ *
+ * Adds need not be awaited: logging waits for them. Where two adds claim one path, the order of
+ * the calls decides. A failed add rejects its promise, and the artifact cannot be logged.
+ */
+export class Artifact {
+  readonly name: string
+  readonly type: string
+  /** The absolute home of the store that it is built in. */
+  readonly home: string
+  description: string | null
+  #metadata: Record<string, unknown>
+  readonly #entries = new EntryTable()
+  readonly #external = new Map<string, ExternalFile>()
+  readonly #adds = new Set<Promise<void>>()
+  readonly #dedup: DedupTotals = { files: 0, bytes: 0, newBytes: 0 }
+  #ingest: Ingest | undefined
+  #order = 0
+  #failure: { error: unknown } | undefined
+  #finalized = false
+
+  /** @throws `INVALID_NAME`, `INVALID_TYPE` or `INVALID_METADATA`. */
+  constructor(options: ArtifactOptions) {
+    this.name = checkName(options.name)
+    this.type = checkType(options.type, this.name)
+    this.description = options.description ?? null
+    this.#metadata = normalizeMetadata(options.metadata ?? {})
+    this.home = readSettings(process.env, { home: options.home }).home
+  }
+
+  get metadata(): Record<string, unknown> {
+    return this.#metadata
+  }
+
+  set metadata(value: Record<string, unknown>) {
+    this.#expectDraft()
+    this.#metadata = normalizeMetadata(value)
+  }
+
+  isDraft(): boolean {
+    return !this.#finalized
+  }
+
+  /**
+   * Adds one file.
+   * @throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_UNSUPPORTED`, `FILE_CHANGED`,
+   *   `INVALID_PATH`, `ENTRY_CONFLICT`, and at once `ARTIFACT_FINALIZED`.
+   */
+  addFile(localPath: string, options: AddFileOptions = {}): Promise<void> {
+    const file = resolve(localPath)
+    const rule = this.#rule(file, options.overwrite, options.exclusive)
+    return this.#track(async () => {
+      if (statLocal(file).isDirectory()) {
+        throw new ArtifactError('FILE_UNSUPPORTED', `${file} is a folder: add it with addDir`, {
+          details: { file },
+        })
+      }
+      const path = normalizeArtifactPath(options.name ?? basename(file))
+      const size = await this.#addLocal(file, path, rule, options)
+      options.onProgress?.({ step: 'add', files: 1, bytes: size, totalFiles: 1, totalBytes: size })
+    })
+  }
+
+  /**
+   * Adds every file below a folder, symbolic links followed.
+   * @throws as `addFile`.
+   */
+  addDir(localPath: string, options: AddDirOptions = {}): Promise<void> {
+    const root = resolve(localPath)
+    const rule = this.#rule(root, options.merge, options.exclusive)
+    return this.#track(async () => {
+      if (!statLocal(root).isDirectory()) {
+        throw new ArtifactError('FILE_UNSUPPORTED', `${root} is not a folder: use addFile`, {
+          details: { file: root },
+        })
+      }
+      const prefix = options.name === undefined ? '' : `${normalizeArtifactPath(options.name)}/`
+      await this.#addAll(root, prefix, rule, options)
+    })
+  }
+
+  /**
+   * Adds a file that does not exist yet.
+   * @param content text, bytes, or a function that writes to a stream; the file is added when it
+   *   resolves and dropped when it throws. Default: an empty file.
+   */
+  newFile(
+    name: string,
+    content: string | Uint8Array | ((writer: Writable) => unknown) = '',
+    options: NewFileOptions = {},
+  ): Promise<void> {
+    const rule = this.#rule(`new file ${name}`, options.overwrite)
+    if (typeof content === 'function') return this.#writeNewFile(name, content, rule)
+    const bytes = Buffer.from(content as string)
+    return this.#track(async () => {
+      const path = normalizeArtifactPath(name)
+      const [stored] = await this.#open().addBytes('blob', [bytes])
+      this.#put({ path, digest: stored!.digest, size: bytes.length }, rule, stored!.isNew)
+    })
+  }
+
+  /** The entries added so far, in path order; waits for adds that were made before the call. */
+  async *entries(): AsyncGenerator<Entry, void, undefined> {
+    await this.#settled()
+    yield* this.#entries.sorted()
+  }
+
+  /**
+   * Logs the artifact outside of a run. Resolves when it is durable here.
+   * @throws as `Run.logArtifact` and `LoggedArtifact.committed`.
+   */
+  async save({ project, ...options }: SaveOptions = {}): Promise<LoggedArtifact> {
+    const workspace = openWorkspace(readSettings(process.env, { home: this.home }))
+    const target = { project: checkProject(project ?? workspace.settings.project), run: null }
+    const logged = logArtifact(workspace, this, { ...target, ...options })
+    await logged.committed
+    await ensureDaemon(workspace)
+    return logged
+  }
+
+  /** @internal The store that holds its bytes. */
+  get store(): Store {
+    return sharedStore(this.home)
+  }
+
+  /** @internal Closes it, for logging. @throws `ARTIFACT_FINALIZED` the second time. */
+  finalize(): void {
+    this.#expectDraft()
+    this.#finalized = true
+  }
+
+  /** @internal What is to be logged, once every add is done; rejects with the first failure. */
+  async content(): Promise<{ ingest: Ingest; entries: Entry[]; external: ExternalFile[] }> {
+    await this.#settled()
+    if (this.#failure) throw this.#failure.error
+    const external = [...this.#external.values()]
+    return { ingest: this.#open(), entries: this.#entries.sorted(), external }
+  }
+
+  /** @internal */
+  get dedup(): DedupTotals {
+    return { ...this.#dedup }
+  }
+
+  async #settled(): Promise<void> {
+    while (this.#adds.size > 0) await Promise.allSettled([...this.#adds])
+  }
+
+  #rule(source: string, overwrite = false, exclusive = false): AddRule {
+    this.#expectDraft()
+    return { order: this.#order++, source, overwrite, exclusive }
+  }
+
+  #expectDraft(): void {
+    if (!this.#finalized) return
+    throw new ArtifactError('ARTIFACT_FINALIZED', `"${this.name}" is logged and cannot change`, {
+      details: { name: this.name },
+    })
+  }
+
+  /** One ingest for all adds: after it failed, what was added before is not sure to be there. */
+  #open(): Ingest {
+    this.#ingest ??= this.store.ingest()
+    return this.#ingest
+  }
+
+  #track(work: () => Promise<void>): Promise<void> {
+    const add = work().catch(error => {
+      this.#failure ??= { error }
+      throw error
+    })
+    this.#adds.add(add)
+    const done = () => this.#adds.delete(add)
+    // Also marks the promise as handled: `content` rethrows what nobody awaited.
+    add.then(done, done)
+    return add
+  }
+
+  async #addAll(
+    root: string,
+    prefix: string,
+    rule: AddRule,
+    { ignore, onProgress, signal, policy }: AddDirOptions,
+  ): Promise<void> {
+    const ingest = this.#open()
+    const adding = new Set<Promise<void>>()
+    let failure: { error: unknown } | undefined
+    let files = 0
+    let bytes = 0
+    for await (const { file, path } of walkFolder(root, ignore)) {
+      if (failure || signal?.aborted) break
+      await ingest.ready()
+      const target = normalizeArtifactPath(prefix + path)
+      const add = this.#addLocal(file, target, { ...rule, source: file }, { policy })
+        .then(size => {
+          files += 1
+          bytes += size
+          onProgress?.({ step: 'add', files, bytes })
+        })
+        .catch(error => {
+          failure ??= { error }
+        })
+        .finally(() => adding.delete(add))
+      adding.add(add)
+    }
+    await Promise.all(adding)
+    if (failure) throw failure.error
+    checkAborted(signal)
+  }
+
+  async #addLocal(
+    file: string,
+    path: string,
+    rule: AddRule,
+    { policy = 'mutable', signal }: AddOptions,
+  ): Promise<number> {
+    checkAborted(signal)
+    const { digest, stat, isNew } = await this.#open().addFile(file, policy)
+    checkAborted(signal)
+    this.#put({ path, digest, size: stat.size }, rule, isNew)
+    if (policy === 'immutable') this.#external.set(path, { digest, file, ...stat })
+    else this.#external.delete(path)
+    return stat.size
+  }
+
+  #put(entry: Entry, rule: AddRule, isNew: boolean): void {
+    this.#entries.set(entry, rule)
+    if (isNew) {
+      this.#dedup.newBytes += entry.size
+    } else {
+      this.#dedup.files += 1
+      this.#dedup.bytes += entry.size
+    }
+  }
+
+  /** What the caller's function throws is the caller's: it drops the file, not the artifact. */
+  #writeNewFile(name: string, write: (writer: Writable) => unknown, rule: AddRule): Promise<void> {
+    let thrown: { error: unknown } | undefined
+    const add = this.#track(async () => {
+      const path = normalizeArtifactPath(name)
+      const temporary = join(await this.#open().folder(), randomBytes(8).toString('hex'))
+      try {
+        try {
+          await writeTemporary(temporary, write)
+        } catch (error) {
+          thrown = { error }
+          return
+        }
+        await this.#addLocal(temporary, path, rule, {})
+      } finally {
+        rmSync(temporary, { force: true })
+      }
+    })
+    return add.then(() => {
+      if (thrown) throw thrown.error
+    })
+  }
+}
+
+async function writeTemporary(path: string, write: (writer: Writable) => unknown): Promise<void> {
+  const writer = createWriteStream(path, { flags: 'wx', mode: 0o600 })
+  const closed = finished(writer)
+  // It is awaited below; until then a failure must not count as unhandled.
+  closed.catch(() => {})
+  try {
+    await write(writer)
+    writer.end()
+    await closed
+  } catch (error) {
+    writer.destroy()
+    throw error
+  }
+}
+
+function statLocal(file: string) {
+  try {
+    return statSync(file)
+  } catch (error) {
+    const dangling = lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()
+    throw fileError(error, dangling ? `${file}, a link that leads nowhere` : file)
+  }
+}

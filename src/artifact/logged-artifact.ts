@@ -1,0 +1,286 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ArtifactError } from '../errors.js'
+import type { Entry } from '../model/entry.js'
+import type { CollectionName, Version } from '../model/version.js'
+import type { RemoteVersion } from '../remote/remote.js'
+import { type CheckoutOptions, checkoutVersion } from '../store/checkout.js'
+import { readEntries } from '../store/manifest.js'
+import { checkAborted, type WorkOptions } from '../store/progress.js'
+import { type VerifyResult, verifyFolder, verifyInStore } from '../store/verify.js'
+import { pullVersion } from '../sync/pull.js'
+import type { LogOutcome } from './log-artifact.js'
+import { syncWorkspace, type Workspace } from './workspace.js'
+
+/** Pause between two looks at a version that waits for the remote; doubles up to 2 s. */
+const FIRST_LOOK_MS = 50
+
+export interface WaitOptions {
+  /** Milliseconds. Default: without end. `WAIT_TIMEOUT` afterwards. */
+  timeout?: number
+  signal?: AbortSignal
+}
+
+export interface DownloadOptions extends CheckoutOptions {
+  /** Default `./artifacts/NAME-vN`. */
+  root?: string
+}
+
+/** How a name was answered. */
+export interface Resolution {
+  resolved: 'remote' | 'local'
+  /** When a local answer was last known to be the remote's (ISO 8601); null if it never was. */
+  asOf: string | null
+}
+
+/**
+ * A version: one that is being logged, or one that was found by its name. Its fields can be read
+ * once it is committed; before that they throw `ARTIFACT_NOT_LOGGED`.
+ */
+export class LoggedArtifact implements CollectionName {
+  readonly id: string
+  readonly entity: string
+  readonly project: string
+  readonly name: string
+  readonly type: string
+  /** How the name was answered; undefined for a version that was logged here. */
+  readonly resolution: Resolution | undefined
+  readonly #workspace: Workspace
+  readonly #committed: Promise<void>
+  /** Set for a version of the remote of which this store has nothing yet. */
+  #remote: RemoteVersion | undefined
+  #known: LogOutcome | undefined
+
+  /** @internal */
+  constructor(
+    workspace: Workspace,
+    { id, entity, project, name, type }: CollectionName & { id: string; type: string },
+    outcome: Promise<LogOutcome>,
+    found: { resolution?: Resolution; remote?: RemoteVersion; version?: Version } = {},
+  ) {
+    this.id = id
+    this.entity = entity
+    this.project = project
+    this.name = name
+    this.type = type
+    this.resolution = found.resolution
+    this.#workspace = workspace
+    this.#remote = found.remote
+    this.#known = found.version && { version: found.version, unchanged: false }
+    this.#committed = outcome.then(known => {
+      this.#known = known
+    })
+    this.#committed.catch(error => {
+      if (!heard.has(this)) unheard.set(this, error)
+    })
+  }
+
+  /** Resolves when the version is durable in the local store; rejects when it was not logged. */
+  get committed(): Promise<void> {
+    unheard.delete(this)
+    heard.add(this)
+    return this.#committed
+  }
+
+  /** `v3`: provisional until the remote gave it, see `state`. */
+  get version(): string {
+    return `v${this.#row.number}`
+  }
+
+  get number(): number {
+    return this.#row.number
+  }
+
+  /** Hex, as W&B computes it. */
+  get digest(): string {
+    return this.#row.digest
+  }
+
+  get size(): number {
+    return this.#row.size
+  }
+
+  get fileCount(): number {
+    return this.#row.fileCount
+  }
+
+  get aliases(): string[] {
+    return [...this.#row.aliases]
+  }
+
+  get tags(): string[] {
+    return [...this.#row.tags]
+  }
+
+  get description(): string | null {
+    return this.#row.description
+  }
+
+  get metadata(): Record<string, unknown> {
+    return structuredClone(this.#row.metadata)
+  }
+
+  get createdAt(): string {
+    return this.#row.createdAt
+  }
+
+  /** As of the last answer: `wait` and `committed` look again. */
+  get state(): Version['state'] {
+    return this.#row.state
+  }
+
+  /** The content was that of the latest version, which this then is; `id` stays its own. */
+  get unchanged(): boolean {
+    return this.#expect().unchanged
+  }
+
+  /** `entity/project/name:vN`. */
+  get qualifiedName(): string {
+    return `${this.entity}/${this.project}/${this.name}:${this.version}`
+  }
+
+  /**
+   * Waits until the remote has the version, pushing what is pending.
+   * @throws `NO_REMOTE` at once when there is none (or offline); `WAIT_TIMEOUT`; `INTERRUPTED`;
+   *   the remote's refusal; why it was not logged, if it was not.
+   */
+  async wait({ timeout, signal }: WaitOptions = {}): Promise<void> {
+    const { settings, store } = this.#workspace
+    if (!this.#workspace.remote) {
+      const why = settings.remote === null ? 'no remote is set' : 'ARTIFACT_MODE is offline'
+      throw new ArtifactError('NO_REMOTE', `"${this.name}" cannot be waited for: ${why}`)
+    }
+    const deadline = timeout === undefined ? undefined : AbortSignal.timeout(timeout)
+    const signals = [signal, deadline].filter(one => one !== undefined)
+    const stop = signals.length > 0 ? AbortSignal.any(signals) : undefined
+    try {
+      await orAborted(this.committed, stop)
+      for (let pause = FIRST_LOOK_MS; !(await this.#isSynced()); pause = Math.min(pause * 2, 2000)) {
+        await syncWorkspace(this.#workspace, { signal: stop }).catch(error => {
+          if (!(error instanceof ArtifactError && error.retryable)) throw error
+        })
+        if (await this.#isSynced()) return
+        await sleep(pause, undefined, { signal: stop })
+      }
+    } catch (error) {
+      checkAborted(signal)
+      if (!deadline?.aborted) throw error
+      throw new ArtifactError('WAIT_TIMEOUT', `"${this.name}" is not synced after ${timeout} ms`, {
+        details: { name: this.name, id: this.id, store: store.home },
+      })
+    }
+  }
+
+  /** The entries in path order, not held all at once. */
+  async *entries(options: { signal?: AbortSignal } = {}): AsyncGenerator<Entry, void, undefined> {
+    await this.#fetch(options)
+    const { store } = this.#workspace
+    for await (const entries of readEntries(store, this.#row.pieces, options)) yield* entries
+  }
+
+  /**
+   * Writes the files to a folder, after fetching what is not in the store, and verifies each.
+   * Files that the version does not have stay.
+   * @returns the absolute path of the folder.
+   * @throws `CHECKOUT_CONFLICT`, `BLOB_MISSING`, `BLOB_DAMAGED`, and the remote's errors.
+   */
+  async download(options: DownloadOptions = {}): Promise<string> {
+    await this.fetch(options)
+    const root = options.root ?? join('artifacts', `${this.name}-${this.version}`)
+    return (await checkoutVersion(this.#workspace.store, this.#row, root, options)).root
+  }
+
+  /** Brings the version into the local store. @returns the bytes that came from the remote. */
+  async fetch(options: WorkOptions = {}): Promise<number> {
+    return this.#fetch(options)
+  }
+
+  /**
+   * Compares a folder with the version; without one, hashes what the store holds of it again.
+   * Finds everything that is wrong; it does not throw for it.
+   */
+  async verify(root?: string, options: WorkOptions = {}): Promise<VerifyResult> {
+    await this.#fetch(options)
+    const { store } = this.#workspace
+    if (root === undefined) return verifyInStore(store, this.#row, options)
+    return verifyFolder(store, this.#row, root, options)
+  }
+
+  async #fetch(options: WorkOptions): Promise<number> {
+    await this.committed
+    if (!this.#remote) return 0
+    const { store, openRemote, settings } = this.#workspace
+    const remote = openRemote(settings.remote!)
+    const { downloadedBytes } = await pullVersion(store, remote, this.#remote, options)
+    this.#remote = undefined
+    return downloadedBytes
+  }
+
+  async #isSynced(): Promise<boolean> {
+    const { catalog } = this.#workspace.store
+    const known = this.#expect()
+    const version = await catalog.getVersion(known.version.id)
+    if (!version) return false
+    this.#known = { ...known, version }
+    if (version.state === 'failed') await this.#throwRefusal(version)
+    return version.state === 'synced' && !(await this.#hasPendingAliases(version.id))
+  }
+
+  /** A log of unchanged content is on the remote once its aliases are. */
+  async #hasPendingAliases(id: string): Promise<boolean> {
+    let after: string | undefined
+    do {
+      const page = await this.#workspace.store.catalog.listPending(after)
+      const item = page.items.find(({ versionId }) => versionId === id)
+      if (item?.error) throw ArtifactError.from(item.error)
+      if (item) return true
+      after = page.next
+    } while (after !== undefined)
+    return false
+  }
+
+  async #throwRefusal({ entity, project, name, id }: Version): Promise<never> {
+    const { catalog } = this.#workspace.store
+    const { items } = await catalog.listVersions({ entity, project, name, state: 'failed' })
+    throw ArtifactError.from(items.find(item => item.id === id)?.error)
+  }
+
+  get #row(): Version {
+    return this.#expect().version
+  }
+
+  #expect(): LogOutcome {
+    if (this.#known) return this.#known
+    throw new ArtifactError('ARTIFACT_NOT_LOGGED', `"${this.name}" is not committed yet`)
+  }
+}
+
+/** Failures of logs that nobody asked about, and logs that somebody did ask about. */
+const unheard = new Map<LoggedArtifact, unknown>()
+const heard = new WeakSet<LoggedArtifact>()
+
+// A script may end without `finish`: what was not logged is then told, and is not a success.
+process.on('beforeExit', () => {
+  for (const [{ name }, error] of unheard) {
+    const { code, message } = error as Error & { code?: string }
+    process.emitWarning(`the artifact "${name}" was not logged: ${message}`, { code })
+    process.exitCode ||= 1
+  }
+  unheard.clear()
+})
+
+/** Rejects as soon as the signal is aborted, whatever the promise does. */
+async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return promise
+  const ended = new AbortController()
+  const aborted = sleep(2 ** 31 - 1, undefined, {
+    signal: AbortSignal.any([signal, ended.signal]),
+    ref: false,
+  })
+  try {
+    await Promise.race([promise, aborted])
+  } finally {
+    ended.abort()
+    await aborted.catch(() => {})
+  }
+}

@@ -1,0 +1,26 @@
+import { parseArtifactName } from '../model/reference-name.js'
+import { resolveVersion } from '../sync/resolve.js'
+import { LoggedArtifact } from './logged-artifact.js'
+import type { Workspace } from './workspace.js'
+
+/**
+ * Finds a version by `[[ENTITY/]PROJECT/]NAME[:ALIAS|:vN|@ID]`: an alias as the remote has it when
+ * that answers within two seconds, else as the store has it, see `resolution`.
+ * @throws `ARTIFACT_NOT_FOUND`, `VERSION_NOT_FOUND`, `VERSION_RENUMBERED`, `INVALID_REFERENCE`.
+ */
+export async function useArtifact(
+  workspace: Workspace,
+  text: string,
+  { project, signal }: { project: string; signal?: AbortSignal },
+): Promise<LoggedArtifact> {
+  const { settings, store, remote } = workspace
+  const name = parseArtifactName(text, { entity: settings.entity, project })
+  const found = await resolveVersion(store, remote, name, { signal })
+  const { version, resolved, asOf } = found
+  return new LoggedArtifact(
+    workspace,
+    version,
+    Promise.resolve({ version, unchanged: false }),
+    { version, resolution: { resolved, asOf }, ...(!found.local && { remote: found.remote }) },
+  )
+}

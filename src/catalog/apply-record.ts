@@ -1,0 +1,194 @@
+import type { ErrorData } from '../errors.js'
+import type { Piece } from '../model/entry.js'
+import type { CollectionName, VersionContent, VersionState } from '../model/version.js'
+import type { LogAnswer, PendingItem, SettledItem } from './catalog.js'
+import { keys } from './keys.js'
+import type { JournalRecord } from './records.js'
+import type { Transaction } from './transaction.js'
+
+export interface CollectionRow {
+  type: string
+  /** The number that the next version gets. */
+  next: number
+}
+
+export interface VersionRow extends Omit<VersionContent, 'pieces'> {
+  number: number
+  state: VersionState
+  settled: boolean
+  external?: Piece[]
+  error?: ErrorData
+  /** The remote's id of the same content, when it had it under another. */
+  remoteId?: string
+}
+
+/** Which version a number means, and which it meant here before the remote gave it away. */
+export interface NumberRow {
+  id?: string
+  was?: { id: string; to: number }
+}
+
+export interface AliasRow {
+  id: string
+  /** When the remote was last known to agree; null if it never did. */
+  asOf: string | null
+  /** The pending item that moved it. */
+  pending?: number
+}
+
+/**
+ * Applies one journal record to the index. The same code serves a commit, the replay of a tail and
+ * a rebuild, so that the index is a function of the journal.
+ */
+export async function applyRecord(
+  txn: Transaction,
+  seq: number,
+  record: JournalRecord,
+): Promise<void> {
+  switch (record.t) {
+    case 'version':
+      return applyVersion(txn, seq, record)
+    case 'alias':
+      return applyAlias(txn, seq, record)
+    case 'import':
+      return applyImport(txn, record)
+    case 'settled':
+      for (const item of record.items) await applySettled(txn, record.at, item)
+  }
+}
+
+async function applyVersion(
+  txn: Transaction,
+  seq: number,
+  record: JournalRecord & { t: 'version' },
+): Promise<void> {
+  const { version, number, target } = record
+  const { pieces, ...content } = version
+  const row: VersionRow = {
+    ...content,
+    number,
+    state: target ? 'pending' : 'synced',
+    settled: target === undefined,
+    ...(record.external && { external: record.external }),
+  }
+  txn.put(keys.version(version.id), row)
+  txn.put(keys.pieces(version.id), pieces)
+  txn.put(keys.number(version, number), { id: version.id } satisfies NumberRow)
+  txn.put(keys.collection(version), { type: version.type, next: number + 1 } satisfies CollectionRow)
+  txn.put(keys.answer(record.logId), { id: version.id, number, unchanged: false } satisfies LogAnswer)
+  const pending = target && seq
+  for (const alias of [...record.aliases, 'latest']) {
+    txn.put(keys.alias(version, alias), { id: version.id, asOf: null, pending } satisfies AliasRow)
+  }
+  if (record.complete) for (const piece of pieces) txn.put(keys.complete(piece.digest), true)
+  if (target) putPending(txn, seq, 'version', version, record)
+}
+
+async function applyAlias(
+  txn: Transaction,
+  seq: number,
+  record: JournalRecord & { t: 'alias' },
+): Promise<void> {
+  const version = await txn.get<VersionRow>(keys.version(record.versionId))
+  if (!version) return
+  const answer: LogAnswer = { id: version.id, number: version.number, unchanged: true }
+  txn.put(keys.answer(record.logId), answer)
+  for (const alias of record.aliases) {
+    const pending = record.target && seq
+    txn.put(keys.alias(version, alias), { id: version.id, asOf: null, pending } satisfies AliasRow)
+  }
+  if (record.target && record.aliases.length > 0) putPending(txn, seq, 'alias', version, record)
+}
+
+function putPending(
+  txn: Transaction,
+  seq: number,
+  kind: PendingItem['kind'],
+  version: CollectionName & { id: string; type: string },
+  record: JournalRecord & { t: 'version' | 'alias' },
+): void {
+  txn.put(keys.pending(seq), {
+    seq,
+    kind,
+    logId: record.logId,
+    versionId: version.id,
+    entity: version.entity,
+    project: version.project,
+    name: version.name,
+    type: version.type,
+    aliases: record.aliases,
+    remote: record.target?.remote ?? null,
+  } satisfies PendingItem)
+}
+
+async function applyImport(txn: Transaction, record: JournalRecord & { t: 'import' }) {
+  const { pieces, aliases, ...content } = record.version
+  const known = await txn.get<VersionRow>(keys.version(content.id))
+  const row: VersionRow = { ...known, ...content, state: 'synced', settled: true }
+  delete row.error
+  txn.put(keys.version(row.id), row)
+  txn.put(keys.pieces(row.id), pieces)
+  await placeNumber(txn, row, row.number)
+  const collection = await txn.get<CollectionRow>(keys.collection(row))
+  txn.put(keys.collection(row), {
+    type: row.type,
+    next: Math.max(collection?.next ?? 0, row.number + 1),
+  } satisfies CollectionRow)
+  for (const alias of aliases) {
+    const current = await txn.get<AliasRow>(keys.alias(row, alias))
+    if (current?.pending === undefined) {
+      txn.put(keys.alias(row, alias), { id: row.id, asOf: record.asOf } satisfies AliasRow)
+    }
+  }
+}
+
+async function applySettled(txn: Transaction, at: string, item: SettledItem): Promise<void> {
+  const pending = await txn.get<PendingItem>(keys.pending(item.seq))
+  if (!pending) return
+  txn.del(keys.pending(item.seq))
+  for (const name of [...pending.aliases, 'latest']) {
+    const key = keys.alias(pending, name)
+    const alias = await txn.get<AliasRow>(key)
+    if (alias?.pending === item.seq) txn.put(key, { id: alias.id, asOf: at } satisfies AliasRow)
+  }
+  const row = await txn.get<VersionRow>(keys.version(pending.versionId))
+  if (pending.kind === 'alias' || !row) return
+  const { error: _, ...settled } = row
+  const before = row.number
+  const after: VersionRow = {
+    ...settled,
+    number: item.number,
+    state: 'synced',
+    settled: true,
+    ...(item.remoteId && item.remoteId !== row.id && { remoteId: item.remoteId }),
+  }
+  txn.put(keys.version(row.id), after)
+  if (before !== item.number) {
+    const old = await txn.get<NumberRow>(keys.number(row, before))
+    txn.put(keys.number(row, before), {
+      ...(old?.id !== row.id && { id: old?.id }),
+      was: { id: row.id, to: item.number },
+    } satisfies NumberRow)
+  }
+  await placeNumber(txn, after, item.number)
+}
+
+/** Gives a settled number to a version; a provisional holder of it moves to the next free one. */
+async function placeNumber(txn: Transaction, row: VersionRow, number: number): Promise<void> {
+  const key = keys.number(row, number)
+  const holder = await txn.get<NumberRow>(key)
+  const collection = await txn.get<CollectionRow>(keys.collection(row))
+  let next = Math.max(collection?.next ?? 0, number + 1)
+  if (!holder?.id || holder.id === row.id) {
+    txn.put(key, { ...holder, id: row.id } satisfies NumberRow)
+  } else {
+    const other = await txn.get<VersionRow>(keys.version(holder.id))
+    // A settled holder has the same content under another id: the number stays with it.
+    if (!other || other.settled) return
+    txn.put(keys.version(other.id), { ...other, number: next } satisfies VersionRow)
+    txn.put(keys.number(row, next), { id: other.id } satisfies NumberRow)
+    txn.put(key, { id: row.id, was: { id: other.id, to: next } } satisfies NumberRow)
+    next += 1
+  }
+  txn.put(keys.collection(row), { type: row.type, next } satisfies CollectionRow)
+}

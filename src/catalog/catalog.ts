@@ -1,0 +1,168 @@
+import type { ErrorData } from '../errors.js'
+import type { BlobKey, BlobKind } from '../model/blob-key.js'
+import type { Digest } from '../model/digest.js'
+import type { Piece } from '../model/entry.js'
+import type { Selector } from '../model/reference-name.js'
+import type { CollectionName, Version, VersionContent } from '../model/version.js'
+
+/** Where stored bytes lie: a record of a pack, or a whole file under `objects/`. */
+export type Location =
+  | { in: 'pack'; packId: string; offset: number; storedLength: number; encoding: 0 | 1; size: number }
+  | { in: 'object'; size: number }
+
+export interface KeyRef {
+  kind: BlobKind
+  digest: Digest
+}
+
+/** A file outside the store that holds a blob (policy `immutable`), and its stat when hashed. */
+export interface ExternalFile {
+  digest: Digest
+  file: string
+  size: number
+  /** Decimal nanoseconds. */
+  mtimeNs: string
+  ctimeNs: string
+  ino: string
+}
+
+/** Aliases, and how they came: everything that one log or alias move asks for. */
+export interface LogRequest {
+  /** Random, made by the caller: the answer is stored under it and found before any other rule. */
+  logId: string
+  version: VersionContent
+  /** Without `latest`, which moves in any case. */
+  aliases: string[]
+  /** The remote to send it to (null: the first that is configured); absent on a server. */
+  target?: { remote: string | null }
+  /** Every entry was found present just now, so the pieces vouch for their blobs from here on. */
+  complete?: boolean
+  /** Packs and objects that are durable and were added for this version. */
+  packs: string[]
+  objects: BlobKey[]
+  /** Pieces that list the {@link ExternalFile}s of the version. */
+  external?: Piece[]
+}
+
+export interface LogAnswer {
+  /** The version that holds the content: the one asked for, or the one that it is identical to. */
+  id: string
+  number: number
+  unchanged: boolean
+}
+
+export interface AliasRequest {
+  logId: string
+  versionId: string
+  aliases: string[]
+}
+
+/** A version of a remote, with what is needed to hold it here. */
+export interface ImportRequest {
+  version: Omit<Version, 'state'>
+  packs: string[]
+  objects: BlobKey[]
+  /** The remote's store id and the time of its answer (ISO 8601). */
+  storeId: string
+  asOf: string
+}
+
+export interface FoundVersion {
+  version: Version
+  /** When the answer was last known to be the remote's (ISO 8601); null if it never left here. */
+  asOf: string | null
+  /** True for an alias that a pending version here moved: the remote does not know better. */
+  pendingAlias: boolean
+  /** True once a remote gave the number. */
+  settled: boolean
+}
+
+/** A version without its piece list. */
+export type VersionSummary = Omit<Version, 'pieces'> & { settled: boolean; error?: ErrorData }
+
+export interface VersionFilter {
+  entity?: string
+  project?: string
+  name?: string
+  type?: string
+  state?: Version['state']
+}
+
+export interface Page<T> {
+  items: T[]
+  /** Pass as `after` for the next page; absent on the last. */
+  next?: string
+}
+
+/** Something that the remote does not know yet, in the order of the journal. */
+export interface PendingItem extends CollectionName {
+  seq: number
+  kind: 'version' | 'alias'
+  logId: string
+  versionId: string
+  type: string
+  aliases: string[]
+  remote: string | null
+  /** Set when the remote refused it for good; its collection waits until a retry. */
+  error?: ErrorData
+}
+
+export interface SettledItem {
+  seq: number
+  /** The number the remote gave. */
+  number: number
+  /** The remote's version, when it already had the same content under another id. */
+  remoteId?: string
+}
+
+/**
+ * The index over the journal and the packs of one store: collections, versions, aliases, blob
+ * locations, sync state.
+ *
+ * Calls are stateless and may be repeated: a lost answer is asked for again. What `log`, `move`,
+ * `import` and `settle` answered is durable. Every call sees everything that was answered before
+ * it began, by whichever process. Calls of one process take effect in the order they were made;
+ * numbers are given per collection without holes. Lists are paged by key and hold at most
+ * {@link MAX_BATCH} items a call. Failures are coded errors; absence in `locate` is null.
+ */
+export interface Catalog {
+  /** Where each of at most {@link MAX_BATCH} keys lies in the store; null for what is not here. */
+  locate(keys: KeyRef[]): Promise<(Location | null)[]>
+  /** Files outside the store for each digest, newest last; empty where there is none. */
+  locateExternal(digests: Digest[]): Promise<ExternalFile[][]>
+  /** Makes the records of a flushed, renamed pack locatable. */
+  addPack(packId: string): Promise<void>
+  /** Makes flushed, renamed objects locatable. */
+  addObjects(keys: BlobKey[]): Promise<void>
+
+  /**
+   * Commits a version: durable when it resolves. A manifest with the same pieces as that of the
+   * collection's `latest` makes no new version; the aliases move all the same.
+   * @throws `TYPE_CONFLICT` when the collection has another type.
+   */
+  log(request: LogRequest): Promise<LogAnswer>
+  /** Moves aliases to a version, as a client asked that had logged identical content. */
+  moveAliases(request: AliasRequest): Promise<LogAnswer>
+  /** Holds a version of a remote here, under the id and number that it has there. */
+  import(request: ImportRequest): Promise<void>
+
+  /** @throws `ARTIFACT_NOT_FOUND`, `VERSION_NOT_FOUND` or `VERSION_RENUMBERED`. */
+  findVersion(collection: CollectionName, selector: Selector): Promise<FoundVersion>
+  /** The version with exactly this id, or null. */
+  getVersion(id: string): Promise<Version | null>
+  /** The external-file pieces of a version. */
+  getExternal(id: string): Promise<Piece[]>
+  /** By entity, project, name and number; ascending. */
+  listVersions(filter: VersionFilter, after?: string): Promise<Page<VersionSummary>>
+  /** Which of these pieces vouch for their blobs. */
+  listComplete(pieces: Digest[]): Promise<boolean[]>
+
+  listPending(after?: string): Promise<Page<PendingItem>>
+  /** Records the remote's answers; the items are pending no more. */
+  settle(storeId: string, items: SettledItem[]): Promise<void>
+  /** Marks an item as refused, or (without error) as to be tried again. */
+  setPendingError(seq: number, error?: ErrorData): Promise<void>
+}
+
+/** Most keys or items in one call: keeps a message under about a megabyte. */
+export const MAX_BATCH = 5000

@@ -1,0 +1,129 @@
+import { ArtifactError } from '../errors.js'
+import type { Piece } from '../model/entry.js'
+import type { Selector } from '../model/reference-name.js'
+import type { CollectionName, Version } from '../model/version.js'
+import type { AliasRow, NumberRow, VersionRow } from './apply-record.js'
+import type { FoundVersion, Page, VersionFilter, VersionSummary } from './catalog.js'
+import { keyRange, keys } from './keys.js'
+import type { Database } from './transaction.js'
+
+/** Versions in one page of a list. */
+const PAGE = 500
+
+/** See `Catalog.findVersion`. */
+export async function findVersion(
+  db: Database,
+  collection: CollectionName,
+  selector: Selector,
+): Promise<FoundVersion> {
+  const { entity, project, name } = collection
+  if (!(await db.get(keys.collection(collection)))) {
+    throw new ArtifactError('ARTIFACT_NOT_FOUND', `there is no artifact "${project}/${name}"`, {
+      details: { entity, project, name },
+    })
+  }
+  if (selector.kind === 'number') return findByNumber(db, collection, selector.number)
+  if (selector.kind === 'id') return findById(db, collection, selector.id)
+  const alias = (await db.get(keys.alias(collection, selector.alias))) as AliasRow | undefined
+  const version = alias && (await getVersion(db, alias.id))
+  if (!alias || !version) throw notFound(collection, selector.alias)
+  const pendingAlias = alias.pending !== undefined
+  return { ...(await withRow(db, version)), asOf: alias.asOf, pendingAlias }
+}
+
+async function findByNumber(db: Database, collection: CollectionName, number: number) {
+  const row = (await db.get(keys.number(collection, number))) as NumberRow | undefined
+  if (row?.was) {
+    const name = `${collection.project}/${collection.name}`
+    const now = row.id ? `@${row.id}` : 'a version that is not here'
+    throw new ArtifactError(
+      'VERSION_RENUMBERED',
+      `"${name}:v${number}" was @${row.was.id} here, which is v${row.was.to} now; ` +
+        `on the remote v${number} is ${now}`,
+      { details: { name, number, was: row.was.id, wasNow: row.was.to, is: row.id ?? null } },
+    )
+  }
+  const version = row?.id ? await getVersion(db, row.id) : null
+  if (!version) throw notFound(collection, `v${number}`)
+  return withRow(db, version)
+}
+
+async function findById(db: Database, collection: CollectionName, prefix: string) {
+  const range = { gte: keys.version(prefix), lt: keys.version(`${prefix}g`) }
+  const rows = (await db.values(range).all()) as VersionRow[]
+  const [row, other] = rows.filter(
+    ({ entity, project, name }) =>
+      entity === collection.entity && project === collection.project && name === collection.name,
+  )
+  if (other) {
+    throw new ArtifactError('INVALID_REFERENCE', `@${prefix} is the beginning of several ids`)
+  }
+  const version = row && (await getVersion(db, row.id))
+  if (!version) throw notFound(collection, `@${prefix}`)
+  return withRow(db, version)
+}
+
+async function withRow(db: Database, version: Version): Promise<FoundVersion> {
+  const row = (await db.get(keys.version(version.id))) as VersionRow
+  return { version, asOf: null, pendingAlias: false, settled: row.settled }
+}
+
+/** See `Catalog.getVersion`. */
+export async function getVersion(db: Database, id: string): Promise<Version | null> {
+  const row = (await db.get(keys.version(id))) as VersionRow | undefined
+  if (!row) return null
+  const pieces = (await db.get(keys.pieces(id))) as Piece[]
+  const aliases = await listAliases(db, row)
+  const { settled: _, external: __, error: ___, remoteId: ____, ...content } = row
+  return { ...content, pieces, aliases: aliases.get(id) ?? [] }
+}
+
+async function listAliases(db: Database, name: CollectionName): Promise<Map<string, string[]>> {
+  const byVersion = new Map<string, string[]>()
+  const range = keyRange('alias', name.entity, name.project, name.name)
+  for await (const [key, value] of db.iterator(range)) {
+    const { id } = value as AliasRow
+    const alias = key.slice(key.lastIndexOf('\0') + 1)
+    byVersion.set(id, [...(byVersion.get(id) ?? []), alias])
+  }
+  return byVersion
+}
+
+/** See `Catalog.listVersions`. */
+export async function listVersions(
+  db: Database,
+  filter: VersionFilter,
+  after?: string,
+): Promise<Page<VersionSummary>> {
+  const prefix: string[] = []
+  for (const part of [filter.entity, filter.project, filter.name]) {
+    if (part === undefined) break
+    prefix.push(part)
+  }
+  const range = keyRange('number', ...prefix)
+  const items: VersionSummary[] = []
+  const aliasesOf = new Map<string, Map<string, string[]>>()
+  for await (const [key, value] of db.iterator(after === undefined ? range : { ...range, gt: after })) {
+    const { id } = value as NumberRow
+    const row = id ? ((await db.get(keys.version(id))) as VersionRow | undefined) : undefined
+    if (!row || !matches(row, filter)) continue
+    const collection = keys.collection(row)
+    if (!aliasesOf.has(collection)) aliasesOf.set(collection, await listAliases(db, row))
+    const { external: _, remoteId: __, ...summary } = row
+    items.push({ ...summary, aliases: aliasesOf.get(collection)?.get(row.id) ?? [] })
+    if (items.length === PAGE) return { items, next: key }
+  }
+  return { items }
+}
+
+function matches(row: VersionRow, filter: VersionFilter): boolean {
+  return (['entity', 'project', 'name', 'type', 'state'] as const).every(
+    field => filter[field] === undefined || filter[field] === row[field],
+  )
+}
+
+function notFound({ entity, project, name }: CollectionName, selector: string): ArtifactError {
+  return new ArtifactError('VERSION_NOT_FOUND', `"${project}/${name}" has no version ${selector}`, {
+    details: { entity, project, name, selector },
+  })
+}

@@ -1,0 +1,85 @@
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { systemCode } from '../errors.js'
+import type { BlobKey } from '../model/blob-key.js'
+import { type Digest, isDigest } from '../model/digest.js'
+import { homePaths, packPath } from '../model/home.js'
+import { readPackIndex } from '../pack/read-pack-index.js'
+import type { Location } from './catalog.js'
+import { MAX_BATCH } from './catalog.js'
+import { encodeLocation, keys, locationKey } from './keys.js'
+import type { Database } from './transaction.js'
+
+/**
+ * Enters the records of one pack into the index, unsynced, in batches. Doing it again is harmless.
+ * @returns false when the pack is not there.
+ */
+export async function indexPack(db: Database, home: string, packId: string): Promise<boolean> {
+  if (await db.get(keys.pack(packId))) return true
+  let index: ReturnType<typeof readPackIndex>
+  try {
+    index = readPackIndex(packPath(home, packId))
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false
+    throw error
+  }
+  const located = index.records.map(({ key, encoding, offset, storedLength }) => ({
+    key,
+    location: { in: 'pack' as const, packId, offset, storedLength, encoding, size: key.size },
+  }))
+  await putLocations(db, located)
+  await db.put(keys.pack(packId), { records: located.length })
+  return true
+}
+
+export async function indexObjects(db: Database, objects: BlobKey[]): Promise<void> {
+  await putLocations(
+    db,
+    objects.map(key => ({ key, location: { in: 'object' as const, size: key.size } })),
+  )
+}
+
+/** Enters every pack and object that lies in the store: what a rebuild begins with. */
+export async function indexEverything(db: Database, home: string): Promise<void> {
+  const { packs, objects } = homePaths(home)
+  for (const folder of listFolder(packs)) {
+    for (const name of listFolder(join(packs, folder))) {
+      const packId = /^([0-9a-f]{16})\.pack$/.exec(name)?.[1]
+      if (packId) await indexPack(db, home, packId)
+    }
+  }
+  for (const algorithm of listFolder(objects)) {
+    for (const folder of listFolder(join(objects, algorithm))) {
+      const path = join(objects, algorithm, folder)
+      const found = listFolder(path)
+        .map(hex => ({ digest: `${algorithm}:${hex}`, file: join(path, hex) }))
+        .filter((object): object is { digest: Digest; file: string } => isDigest(object.digest))
+      await indexObjects(
+        db,
+        found.map(({ digest, file }) => ({ kind: 'blob', digest, size: statSync(file).size })),
+      )
+    }
+  }
+}
+
+async function putLocations(db: Database, located: { key: BlobKey; location: Location }[]) {
+  for (let start = 0; start < located.length; start += MAX_BATCH) {
+    await db.batch<Buffer, Buffer>(
+      located.slice(start, start + MAX_BATCH).map(({ key, location }) => ({
+        type: 'put',
+        key: locationKey(key),
+        value: encodeLocation(location),
+      })),
+      { keyEncoding: 'buffer', valueEncoding: 'buffer' },
+    )
+  }
+}
+
+function listFolder(path: string): string[] {
+  try {
+    return readdirSync(path)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
+  }
+}

@@ -1,0 +1,75 @@
+import { ALGORITHMS, algorithmOf, digestBytes } from '../model/digest.js'
+import type { CollectionName } from '../model/version.js'
+import type { KeyRef, Location } from './catalog.js'
+
+/**
+ * The keys of the LevelDB index. Text keys join their parts with NUL, which no name can hold;
+ * numbers are padded so that they sort. `docs/format.md` lists them; they may change at will,
+ * since the index is rebuilt from journal and packs.
+ */
+const SEPARATOR = '\0'
+const join = (...parts: string[]) => parts.join(SEPARATOR)
+
+export const padNumber = (value: number) => String(value).padStart(16, '0')
+
+const inCollection = (tag: string, { entity, project, name }: CollectionName, ...rest: string[]) =>
+  join(tag, entity, project, name, ...rest)
+
+export const keys = {
+  /** The number of the last journal record applied, and the store id. */
+  applied: 'applied',
+  collection: (name: CollectionName) => inCollection('collection', name),
+  version: (id: string) => join('version', id),
+  pieces: (id: string) => join('pieces', id),
+  number: (name: CollectionName, number: number) =>
+    inCollection('number', name, padNumber(number)),
+  alias: (name: CollectionName, alias: string) => inCollection('alias', name, alias),
+  answer: (logId: string) => join('answer', logId),
+  pending: (seq: number) => join('pending', padNumber(seq)),
+  complete: (digest: string) => join('complete', digest),
+  pack: (packId: string) => join('pack', packId),
+  external: (digest: string) => join('external', digest),
+}
+
+/** All keys that begin with these parts. */
+export function keyRange(...parts: string[]): { gte: string; lt: string } {
+  return { gte: join(...parts, ''), lt: `${join(...parts)}\u0001` }
+}
+
+const KIND_BYTE = { blob: 1, piece: 2, recipe: 3 } as const
+
+/** `b`, kind, algorithm, digest: binary, because there is one for every small file. */
+export function locationKey({ kind, digest }: KeyRef): Buffer {
+  const head = Buffer.from([0x62, KIND_BYTE[kind], ALGORITHMS[algorithmOf(digest)].id])
+  return Buffer.concat([head, digestBytes(digest)])
+}
+
+/** 1: encoding, pack id 8, offset u64, stored length u32, plain length u32. 2: plain length u64. */
+export function encodeLocation(location: Location): Buffer {
+  if (location.in === 'object') {
+    const bytes = Buffer.alloc(9)
+    bytes[0] = 2
+    bytes.writeBigUInt64LE(BigInt(location.size), 1)
+    return bytes
+  }
+  const bytes = Buffer.alloc(26)
+  bytes[0] = 1
+  bytes[1] = location.encoding
+  bytes.write(location.packId, 2, 'hex')
+  bytes.writeBigUInt64LE(BigInt(location.offset), 10)
+  bytes.writeUInt32LE(location.storedLength, 18)
+  bytes.writeUInt32LE(location.size, 22)
+  return bytes
+}
+
+export function decodeLocation(bytes: Buffer): Location {
+  if (bytes[0] === 2) return { in: 'object', size: Number(bytes.readBigUInt64LE(1)) }
+  return {
+    in: 'pack',
+    packId: bytes.toString('hex', 2, 10),
+    offset: Number(bytes.readBigUInt64LE(10)),
+    storedLength: bytes.readUInt32LE(18),
+    encoding: bytes[1] === 1 ? 1 : 0,
+    size: bytes.readUInt32LE(22),
+  }
+}

@@ -1,0 +1,327 @@
+import { ArtifactError, type ErrorData, storeError } from '../errors.js'
+import type { BlobKey } from '../model/blob-key.js'
+import type { Digest } from '../model/digest.js'
+import type { Piece } from '../model/entry.js'
+import type { Selector } from '../model/reference-name.js'
+import type { CollectionName, Version } from '../model/version.js'
+import {
+  type AliasRow,
+  applyRecord,
+  type CollectionRow,
+  type VersionRow,
+} from './apply-record.js'
+import type {
+  AliasRequest,
+  Catalog,
+  ExternalFile,
+  FoundVersion,
+  ImportRequest,
+  KeyRef,
+  Location,
+  LogAnswer,
+  LogRequest,
+  Page,
+  PendingItem,
+  SettledItem,
+  VersionFilter,
+  VersionSummary,
+} from './catalog.js'
+import { MAX_BATCH } from './catalog.js'
+import { findVersion, getVersion, listVersions } from './find-version.js'
+import { indexObjects, indexPack } from './index-bytes.js'
+import { indexExternal } from './index-external.js'
+import type { Journal } from './journal.js'
+import { decodeLocation, keyRange, keys, locationKey } from './keys.js'
+import type { JournalRecord } from './records.js'
+import { type Database, Transaction } from './transaction.js'
+
+/** Decides, within a transaction, what a commit writes and answers. */
+type Plan = (txn: Transaction, at: string) => Promise<{ record?: JournalRecord; answer: LogAnswer }>
+
+interface Commit {
+  plan: Plan
+  resolve: (answer: LogAnswer) => void
+  reject: (error: unknown) => void
+}
+
+/** Most commits that share one flush, so that none waits long. */
+const MAX_GROUP = 200
+
+/**
+ * The {@link Catalog} of one store over its journal and a LevelDB. It must be the only one: open
+ * it through `openLevelCatalog`, which takes LevelDB's lock.
+ *
+ * After LevelDB refused a write, the index is behind the journal: every later call fails with
+ * `STORE_FAILED` until the catalog is opened again, which replays what is missing.
+ */
+export class LevelCatalog implements Catalog {
+  readonly #home: string
+  readonly #db: Database
+  readonly #journal: Journal
+  readonly #clock: () => Date
+  readonly #queue: Commit[] = []
+  #committing: Promise<void> | undefined
+  #broken: ArtifactError | undefined
+
+  constructor(home: string, db: Database, journal: Journal, clock = () => new Date()) {
+    this.#home = home
+    this.#db = db
+    this.#journal = journal
+    this.#clock = clock
+  }
+
+  /** The failure after which this catalog must be opened anew, if there was one. */
+  get broken(): ArtifactError | undefined {
+    return this.#broken
+  }
+
+  async locate(refs: KeyRef[]): Promise<(Location | null)[]> {
+    checkBatch(refs)
+    const found = await this.#db.getMany<Buffer, Buffer>(refs.map(locationKey), {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+    })
+    return found.map(value => (value ? decodeLocation(value) : null))
+  }
+
+  async locateExternal(digests: Digest[]): Promise<ExternalFile[][]> {
+    checkBatch(digests)
+    const rows = await this.#db.getMany(digests.map(keys.external))
+    return rows.map(row => (row as ExternalFile[] | undefined) ?? [])
+  }
+
+  async addPack(packId: string): Promise<void> {
+    const found = await this.#write(() => indexPack(this.#db, this.#home, packId))
+    if (!found) throw new ArtifactError('BLOB_MISSING', `the pack ${packId} is not in the store`)
+  }
+
+  async addObjects(objects: BlobKey[]): Promise<void> {
+    await this.#write(() => indexObjects(this.#db, objects))
+  }
+
+  async log(request: LogRequest): Promise<LogAnswer> {
+    await this.#addBytes(request)
+    if (request.external) {
+      await this.#write(() => indexExternal(this.#db, this.#home, request.external ?? []))
+    }
+    return this.#commit(async (txn, at) => {
+      const { version, logId } = request
+      const given = await txn.get<LogAnswer>(keys.answer(logId))
+      if (given) return { answer: given }
+      const collection = await txn.get<CollectionRow>(keys.collection(version))
+      if (collection && collection.type !== version.type) throw typeConflict(version, collection)
+      const latest = await txn.get<AliasRow>(keys.alias(version, 'latest'))
+      if (latest && (await hasPieces(txn, latest.id, version.pieces))) {
+        return planAliases(txn, at, { logId, versionId: latest.id, aliases: request.aliases }, request)
+      }
+      const number = collection?.next ?? 0
+      const record: JournalRecord = {
+        t: 'version',
+        at,
+        logId,
+        version,
+        number,
+        aliases: request.aliases,
+        ...(request.target && { target: request.target }),
+        complete: request.complete ?? false,
+        packs: request.packs,
+        objects: request.objects,
+        ...(request.external && { external: request.external }),
+      }
+      return { record, answer: { id: version.id, number, unchanged: false } }
+    })
+  }
+
+  async moveAliases(request: AliasRequest): Promise<LogAnswer> {
+    return this.#commit(async (txn, at) => {
+      const given = await txn.get<LogAnswer>(keys.answer(request.logId))
+      return given ? { answer: given } : planAliases(txn, at, request, {})
+    })
+  }
+
+  async import(request: ImportRequest): Promise<void> {
+    await this.#addBytes(request)
+    await this.#commit(async (txn, at) => {
+      const { version, ...rest } = request
+      const collection = await txn.get<CollectionRow>(keys.collection(version))
+      if (collection && collection.type !== version.type) throw typeConflict(version, collection)
+      const answer = { id: version.id, number: version.number, unchanged: false }
+      return { record: { t: 'import', at, version, ...rest }, answer }
+    })
+  }
+
+  findVersion(collection: CollectionName, selector: Selector): Promise<FoundVersion> {
+    return findVersion(this.#db, collection, selector)
+  }
+
+  getVersion(id: string): Promise<Version | null> {
+    return getVersion(this.#db, id)
+  }
+
+  async getExternal(id: string): Promise<Piece[]> {
+    const row = (await this.#db.get(keys.version(id))) as VersionRow | undefined
+    return row?.external ?? []
+  }
+
+  listVersions(filter: VersionFilter, after?: string): Promise<Page<VersionSummary>> {
+    return listVersions(this.#db, filter, after)
+  }
+
+  async listComplete(pieces: Digest[]): Promise<boolean[]> {
+    checkBatch(pieces)
+    return (await this.#db.getMany(pieces.map(keys.complete))).map(mark => mark === true)
+  }
+
+  async listPending(after?: string): Promise<Page<PendingItem>> {
+    const range = { ...keyRange('pending'), ...(after !== undefined && { gt: after }) }
+    const rows = await this.#db.iterator({ ...range, limit: MAX_BATCH }).all()
+    const items = rows.map(([, value]) => value as PendingItem)
+    const last = rows.at(-1)?.[0]
+    return rows.length === MAX_BATCH && last ? { items, next: last } : { items }
+  }
+
+  async settle(storeId: string, items: SettledItem[]): Promise<void> {
+    await this.#commit(async (_, at) => ({
+      record: { t: 'settled', at, storeId, items },
+      answer: { id: '', number: 0, unchanged: false },
+    }))
+  }
+
+  async setPendingError(seq: number, error?: ErrorData): Promise<void> {
+    const item = (await this.#db.get(keys.pending(seq))) as PendingItem | undefined
+    if (!item) return
+    const { error: _, ...clean } = item
+    const txn = new Transaction(this.#db)
+    txn.put(keys.pending(seq), error ? { ...clean, error } : clean)
+    const row = await txn.get<VersionRow>(keys.version(item.versionId))
+    if (row && item.kind === 'version') {
+      const { error: __, ...version } = row
+      txn.put(keys.version(row.id), {
+        ...version,
+        state: error ? 'failed' : 'pending',
+        ...(error && { error }),
+      } satisfies VersionRow)
+    }
+    await this.#write(() => txn.write())
+  }
+
+  /** Waits for the commits under way, then closes journal and index. */
+  async close(): Promise<void> {
+    while (this.#committing) await this.#committing
+    await this.#journal.close()
+    await this.#db.close()
+  }
+
+  async #addBytes({ packs, objects }: { packs: string[]; objects: BlobKey[] }): Promise<void> {
+    for (const packId of packs) await this.addPack(packId)
+    if (objects.length > 0) await this.addObjects(objects)
+  }
+
+  #commit(plan: Plan): Promise<LogAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ plan, resolve, reject })
+      this.#committing ??= this.#commitAll().finally(() => {
+        this.#committing = undefined
+      })
+    })
+  }
+
+  async #commitAll(): Promise<void> {
+    while (this.#queue.length > 0) await this.#commitGroup(this.#queue.splice(0, MAX_GROUP))
+  }
+
+  /** Plans commits one after another over one transaction, then flushes and indexes them once. */
+  async #commitGroup(group: Commit[]): Promise<void> {
+    const txn = new Transaction(this.#db)
+    const records: JournalRecord[] = []
+    const planned: (() => void)[] = []
+    const accepted: Commit[] = []
+    for (const commit of group) {
+      try {
+        if (this.#broken) throw this.#broken
+        const { record, answer } = await commit.plan(txn, this.#clock().toISOString())
+        if (record) {
+          await applyRecord(txn, this.#journal.lastSeq + records.length + 1, record)
+          records.push(record)
+        }
+        accepted.push(commit)
+        planned.push(() => commit.resolve(answer))
+      } catch (error) {
+        commit.reject(error)
+      }
+    }
+    try {
+      if (records.length > 0) {
+        const seq = await this.#journal.append(records)
+        txn.put(keys.applied, seq)
+        await this.#write(() => txn.write())
+      }
+    } catch (error) {
+      for (const commit of accepted) commit.reject(error)
+      return
+    }
+    for (const resolve of planned) resolve()
+  }
+
+  async #write<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#broken) throw this.#broken
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof ArtifactError) throw error
+      const cause = (error as Error).cause ?? error
+      this.#broken = storeError(diskFull(cause) ?? cause, 'writing the index of the store')
+      throw this.#broken
+    }
+  }
+}
+
+/** LevelDB reports a full disk in words only. */
+function diskFull(error: unknown): Error | undefined {
+  if (!/no space left on device/i.test(String((error as Error)?.message))) return undefined
+  return Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+}
+
+async function planAliases(
+  txn: Transaction,
+  at: string,
+  { logId, versionId, aliases }: AliasRequest,
+  { target }: Pick<LogRequest, 'target'>,
+): Promise<{ record: JournalRecord; answer: LogAnswer }> {
+  const row = await txn.get<VersionRow>(keys.version(versionId))
+  if (!row) {
+    throw new ArtifactError('VERSION_NOT_FOUND', `there is no version @${versionId}`, {
+      details: { id: versionId },
+    })
+  }
+  const moved: string[] = []
+  for (const alias of aliases) {
+    const current = await txn.get<AliasRow>(keys.alias(row, alias))
+    if (current?.id !== versionId) moved.push(alias)
+  }
+  return {
+    record: { t: 'alias', at, logId, versionId, aliases: moved, ...(target && { target }) },
+    answer: { id: versionId, number: row.number, unchanged: true },
+  }
+}
+
+async function hasPieces(txn: Transaction, id: string, pieces: Piece[]): Promise<boolean> {
+  const known = await txn.get<Piece[]>(keys.pieces(id))
+  return (
+    known?.length === pieces.length &&
+    known.every(({ digest }, index) => digest === pieces[index]?.digest)
+  )
+}
+
+function typeConflict(version: CollectionName & { type: string }, { type }: CollectionRow) {
+  const name = `${version.project}/${version.name}`
+  return new ArtifactError(
+    'TYPE_CONFLICT',
+    `"${name}" has the type "${type}", not "${version.type}"`,
+    { details: { name, type, given: version.type } },
+  )
+}
+
+function checkBatch(items: unknown[]): void {
+  if (items.length > MAX_BATCH) throw new TypeError(`at most ${MAX_BATCH} items a call`)
+}

@@ -1,0 +1,39 @@
+import type { BlobKey } from '../model/blob-key.js'
+import type { Piece } from '../model/entry.js'
+import type { Version, VersionContent } from '../model/version.js'
+import type { SettledItem } from './catalog.js'
+
+/** What the journal holds: one record per commit. `at` is ISO 8601, given by the host. */
+export type JournalRecord =
+  | {
+      t: 'version'
+      at: string
+      logId: string
+      version: VersionContent
+      number: number
+      aliases: string[]
+      /** Present when it must be sent to a remote. */
+      target?: { remote: string | null }
+      complete: boolean
+      packs: string[]
+      objects: BlobKey[]
+      external?: Piece[]
+    }
+  | {
+      t: 'alias'
+      at: string
+      logId: string
+      versionId: string
+      aliases: string[]
+      target?: { remote: string | null }
+    }
+  | {
+      t: 'import'
+      at: string
+      version: Omit<Version, 'state'>
+      packs: string[]
+      objects: BlobKey[]
+      storeId: string
+      asOf: string
+    }
+  | { t: 'settled'; at: string; storeId: string; items: SettledItem[] }

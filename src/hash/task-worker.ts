@@ -1,0 +1,82 @@
+import { once } from 'node:events'
+import { type MessagePort, parentPort, type TransferListItem, Worker } from 'node:worker_threads'
+import { ArtifactError, storeError } from '../errors.js'
+
+/** What travels to a worker: a task with the number that its answer carries. */
+interface TaskMessage<Task> {
+  id: number
+  task: Task
+}
+
+type TaskAnswer = { id: number; value: unknown } | { id: number; error: unknown }
+
+/**
+ * A worker thread that runs tasks one after another, in the order they were given, and keeps state
+ * between them. It holds the process alive only while a task is open. Errors come back with their
+ * code; when the thread ends, every open task fails.
+ */
+export class TaskWorker<Task> {
+  readonly #worker: Worker
+  readonly #open = new Map<number, { resolve(value: never): void; reject(error: unknown): void }>()
+  #nextId = 0
+  #ended: Error | undefined
+
+  constructor(url: URL, workerData: unknown) {
+    this.#worker = new Worker(url, { workerData })
+    this.#worker.unref()
+    this.#worker.on('message', (answer: TaskAnswer) => this.#settle(answer))
+    this.#worker.on('error', error => this.#end(error))
+    this.#worker.on('exit', () => this.#end(new Error('the worker thread ended')))
+  }
+
+  /** Number of tasks that were given and not answered. */
+  get open(): number {
+    return this.#open.size
+  }
+
+  run<Value>(task: Task, transfer: TransferListItem[] = []): Promise<Value> {
+    if (this.#ended) return Promise.reject(storeError(this.#ended, 'a worker thread'))
+    const id = this.#nextId++
+    if (this.#open.size === 0) this.#worker.ref()
+    return new Promise<Value>((resolve, reject) => {
+      this.#open.set(id, { resolve, reject })
+      this.#worker.postMessage({ id, task } satisfies TaskMessage<Task>, transfer)
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return
+    const exited = once(this.#worker, 'exit')
+    await this.#worker.terminate()
+    await exited.catch(() => {})
+  }
+
+  #settle(answer: TaskAnswer): void {
+    const waiting = this.#open.get(answer.id)
+    this.#open.delete(answer.id)
+    if (this.#open.size === 0) this.#worker.unref()
+    if ('error' in answer) waiting?.reject(ArtifactError.from(answer.error))
+    else waiting?.resolve(answer.value as never)
+  }
+
+  #end(error: Error): void {
+    this.#ended ??= error
+    for (const { reject } of this.#open.values()) reject(storeError(error, 'a worker thread'))
+    this.#open.clear()
+  }
+}
+
+/** The other side of {@link TaskWorker}: answers each task with what `handle` returns. */
+export function serveTasks<Task>(handle: (task: Task) => unknown | Promise<unknown>): void {
+  const port = parentPort as MessagePort
+  let previous: Promise<void> = Promise.resolve()
+  port.on('message', ({ id, task }: TaskMessage<Task>) => {
+    previous = previous.then(async () => {
+      try {
+        port.postMessage({ id, value: await handle(task) })
+      } catch (error) {
+        port.postMessage({ id, error: storeError(error, 'storing').toJSON() })
+      }
+    })
+  })
+}

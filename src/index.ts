@@ -1,0 +1,25 @@
+export {
+  type AddDirOptions,
+  type AddFileOptions,
+  type AddOptions,
+  Artifact,
+  type ArtifactOptions,
+  type NewFileOptions,
+  type SaveOptions,
+} from './artifact/artifact.js'
+export type { LogOptions } from './artifact/log-artifact.js'
+export type {
+  DownloadOptions,
+  LoggedArtifact,
+  Resolution,
+  WaitOptions,
+} from './artifact/logged-artifact.js'
+export { ArtifactError, type ErrorCode, isArtifactError } from './errors.js'
+export type { Algorithm, Digest } from './model/digest.js'
+export type { Entry } from './model/entry.js'
+export type { RunInfo, VersionState } from './model/version.js'
+export { type FinishOptions, type InitOptions, init, type Run } from './run/run.js'
+export type { CheckoutOptions } from './store/checkout.js'
+export type { Policy } from './store/file-ingester.js'
+export type { Progress, WorkOptions } from './store/progress.js'
+export type { VerifyProblem, VerifyResult } from './store/verify.js'

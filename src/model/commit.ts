@@ -1,0 +1,18 @@
+import type { ErrorData } from '../errors.js'
+import type { Digest } from './digest.js'
+import type { VersionContent } from './version.js'
+
+/** One step in the life of a collection, under the id of the log that asked for it. */
+export type CommitItem =
+  | { kind: 'version'; logId: string; version: VersionContent; aliases: string[] }
+  | { kind: 'alias'; logId: string; versionId: string; aliases: string[] }
+
+export type CommitResult =
+  /** Done, now or before. `id` differs from the one sent when equal content was `latest`. */
+  | { status: 'committed'; id: string; number: number; unchanged: boolean }
+  /** Pieces that are not here, or that list blobs that are not here. */
+  | { status: 'incomplete'; pieces: Digest[] }
+  /** An item before this one is not committed. Such pieces are told as far as was looked. */
+  | { status: 'waiting'; pieces: Digest[] }
+  /** It will not be taken as it is. */
+  | { status: 'refused'; error: ErrorData }

@@ -1,0 +1,125 @@
+import { crc32 } from 'node:zlib'
+import { ALGORITHMS, algorithmOf, digestBytes, hexOf } from '../model/digest.js'
+import {
+  encodeRecordHeader,
+  KIND_NUMBERS,
+  PACK_HEADER_BYTES,
+  type PackedRecord,
+  packError,
+  RECORD_HEADER_BYTES,
+  RECORD_TRAILER_BYTES,
+  readDigest,
+  readEncoding,
+  readLength,
+  recordLength,
+} from './format.js'
+
+export const FOOTER_BYTES = 24
+/** What an index record adds to the length of its rows. */
+export const INDEX_RECORD_BYTES = RECORD_HEADER_BYTES + RECORD_TRAILER_BYTES
+
+const FOOTER_MAGIC = Buffer.from('ARTFINDX', 'latin1')
+/** A row without its digest. */
+const ROW_BYTES = 28
+const KIND_NAMES = new Map(
+  (['blob', 'piece', 'recipe'] as const).map(kind => [KIND_NUMBERS[kind] as number, kind]),
+)
+
+/** The index record of a pack, which starts at byte `offset`, and the footer after it. */
+export function encodeIndex(records: PackedRecord[], offset: number): Buffer {
+  const rows = sortRecords(records).map(encodeRow)
+  const body = Buffer.concat(rows)
+  const header = encodeRecordHeader({
+    kind: 'index',
+    digest: null,
+    encoding: 0,
+    plainLength: body.length,
+    storedLength: body.length,
+  })
+  const tail = Buffer.alloc(RECORD_TRAILER_BYTES + FOOTER_BYTES)
+  tail.writeUInt32LE(crc32(body), 0)
+  tail.writeBigUInt64LE(BigInt(offset), 4)
+  tail.writeUInt32LE(rows.length, 12)
+  tail.writeUInt32LE(crc32(tail.subarray(4, 16)), 16)
+  FOOTER_MAGIC.copy(tail, 20)
+  return Buffer.concat([header, body, tail])
+}
+
+/** Where the index record starts and how many rows it has, or null if `footer` is not sound. */
+export function decodeFooter(footer: Buffer): { offset: number; count: number } | null {
+  if (footer.length !== FOOTER_BYTES || !footer.subarray(16).equals(FOOTER_MAGIC)) return null
+  if (footer.readUInt32LE(12) !== crc32(footer.subarray(0, 12))) return null
+  return { offset: readLength(footer, 0, 0), count: footer.readUInt32LE(8) }
+}
+
+/**
+ * Reads the rows of an index record that starts at byte `offset` of its pack. They must tile the
+ * pack: records that touch each other, from the header to the index.
+ *
+ * @throws `PACK_INVALID`
+ */
+export function decodeIndexRows(body: Buffer, offset: number): PackedRecord[] {
+  const records: PackedRecord[] = []
+  let tiled = PACK_HEADER_BYTES
+  for (let at = 0; at < body.length; ) {
+    const end = at + ROW_BYTES + (body[at + 3] ?? 0)
+    if (end > body.length) throw packError('a cut row in the index', offset)
+    const row = body.subarray(at, end)
+    const record = decodeRow(row, offset)
+    const length = recordLength({ digest: record.key.digest, storedLength: record.storedLength })
+    if (record.offset < PACK_HEADER_BYTES || record.offset + length > offset) {
+      throw packError('a row of the index points outside the records', offset)
+    }
+    tiled += length
+    records.push(record)
+    at = end
+  }
+  if (tiled !== offset) throw packError('the index does not cover the pack', offset)
+  return records
+}
+
+/** The order of the index: by kind, algorithm and digest bytes, then as the records lie. */
+export function sortRecords(records: PackedRecord[]): PackedRecord[] {
+  return records
+    .map(record => ({ record, rank: rankOf(record) }))
+    .sort((a, b) =>
+      a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.record.offset - b.record.offset,
+    )
+    .map(({ record }) => record)
+}
+
+/** One digit of the kind, one of the algorithm, and the digest in hex, which sorts as its bytes. */
+function rankOf({ key }: PackedRecord): string {
+  const algorithm = ALGORITHMS[algorithmOf(key.digest)].id
+  return `${KIND_NUMBERS[key.kind]}${algorithm}${hexOf(key.digest)}`
+}
+
+function encodeRow({ key, encoding, offset, storedLength }: PackedRecord): Buffer {
+  const digest = digestBytes(key.digest)
+  const row = Buffer.allocUnsafe(ROW_BYTES + digest.length)
+  row[0] = KIND_NUMBERS[key.kind]
+  row[1] = ALGORITHMS[algorithmOf(key.digest)].id
+  row[2] = encoding
+  row[3] = digest.length
+  digest.copy(row, 4)
+  row.writeBigUInt64LE(BigInt(offset), 4 + digest.length)
+  row.writeBigUInt64LE(BigInt(key.size), 12 + digest.length)
+  row.writeBigUInt64LE(BigInt(storedLength), 20 + digest.length)
+  return row
+}
+
+function decodeRow(row: Buffer, offset: number): PackedRecord {
+  const numbers = row.length - 24
+  const kind = KIND_NAMES.get(row.readUInt8(0))
+  if (kind === undefined) throw packError(`unknown kind ${row[0]} in the index`, offset)
+  return {
+    key: {
+      kind,
+      digest: readDigest(row.readUInt8(1), row.subarray(4, numbers), offset),
+      size: readLength(row, numbers + 8, offset),
+    },
+    encoding: readEncoding(row, 2, offset),
+    offset: readLength(row, numbers, offset),
+    storedLength: readLength(row, numbers + 16, offset),
+  }
+}

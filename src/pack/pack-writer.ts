@@ -1,0 +1,218 @@
+import {
+  closeSync,
+  fchmodSync,
+  fdatasync,
+  fdatasyncSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { promisify } from 'node:util'
+import { crc32 } from 'node:zlib'
+import { storeError } from '../errors.js'
+import type { BlobKind } from '../model/blob-key.js'
+import type { Digest } from '../model/digest.js'
+import {
+  type Encoding,
+  encodePackHeader,
+  encodeRecordHeader,
+  type PackedRecord,
+  type PackHeader,
+  RECORD_TRAILER_BYTES,
+} from './format.js'
+import { encodeIndex } from './index-record.js'
+
+/** Small records leave in writes of this size; longer bytes are written as they are. */
+const BUFFER_BYTES = 1 << 20
+/** Linux moves at most 0x7ffff000 bytes in one call. */
+const MAX_WRITE_BYTES = 1 << 30
+
+export interface NewRecord {
+  kind: BlobKind
+  digest: Digest
+  plainLength: number
+  /** Default 0. */
+  encoding?: Encoding
+  /** The stored bytes. They are copied or written before `append` returns. */
+  bytes: Uint8Array
+}
+
+export interface PackSummary {
+  packId: string
+  /** Bytes of the whole file. */
+  size: number
+  /** Records of content. */
+  count: number
+}
+
+/**
+ * Writes one new stored pack with synchronous calls, for a worker thread. The file is its owner's
+ * alone while it is written, and read-only when finished; moving it to its place, and flushing the
+ * folder, is up to the caller.
+ *
+ * Every call throws `STORE_FULL` or `STORE_FAILED` when the file system refuses, and from then on
+ * throws the same error again: the file is not to be used any more, only `abandon`ed.
+ */
+export class PackWriter {
+  readonly packId: string
+  readonly path: string
+  readonly #fd: number
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+  readonly #records: PackedRecord[] = []
+  #buffered = 0
+  #size = 0
+  #plainBytes = 0
+  #state: 'open' | 'finishing' | 'finished' | 'abandoned' = 'open'
+  #released = false
+  #failure: unknown = null
+
+  /** @throws `STORE_FAILED` if `path` is there already: a pack is never written over. */
+  constructor(path: string, header: PackHeader) {
+    const bytes = encodePackHeader(header)
+    this.packId = header.packId
+    this.path = path
+    try {
+      this.#fd = openSync(path, 'wx', 0o600)
+    } catch (error) {
+      throw storeError(error, `creating the pack ${path}`)
+    }
+    this.#put(bytes)
+  }
+
+  /** Bytes so far, the index not counted. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Records so far. */
+  get count(): number {
+    return this.#records.length
+  }
+
+  /** The plain lengths of all records so far, added up. */
+  get plainBytes(): number {
+    return this.#plainBytes
+  }
+
+  /** Adds a record and returns the offset at which it starts. It is durable after `finish`. */
+  append(record: NewRecord): number {
+    const { kind, digest, plainLength, encoding = 0, bytes } = record
+    if (!Number.isSafeInteger(plainLength) || plainLength < 0) {
+      throw new TypeError(`not a length: ${plainLength}`)
+    }
+    if (encoding === 0 && plainLength !== bytes.length) {
+      throw new TypeError(`${bytes.length} bytes given for a plain length of ${plainLength}`)
+    }
+    this.#expectOpen()
+    const offset = this.#size
+    const storedLength = bytes.length
+    const header = encodeRecordHeader({ kind, digest, encoding, plainLength, storedLength })
+    const trailer = Buffer.allocUnsafe(RECORD_TRAILER_BYTES)
+    trailer.writeUInt32LE(crc32(bytes), 0)
+    this.#attempt(() => {
+      this.#put(header)
+      this.#put(bytes)
+      this.#put(trailer)
+    })
+    this.#records.push({ key: { kind, digest, size: plainLength }, encoding, offset, storedLength })
+    this.#plainBytes += plainLength
+    return offset
+  }
+
+  /** Writes the index, flushes the file to the disk and closes it. */
+  finish(): PackSummary {
+    const summary = this.#end()
+    this.#attempt(() => fdatasyncSync(this.#fd))
+    return this.#close(summary)
+  }
+
+  /** As `finish`, with the flush off this thread. No other call may be made before it settles. */
+  async finishAsync(): Promise<PackSummary> {
+    const summary = this.#end()
+    try {
+      await promisify(fdatasync)(this.#fd)
+    } catch (error) {
+      throw this.#fail(error)
+    }
+    return this.#close(summary)
+  }
+
+  /**
+   * Closes the file and removes it. After `finish` the file is the caller's, and this does
+   * nothing; neither does a second call.
+   */
+  abandon(): void {
+    if (this.#state === 'finished' || this.#state === 'abandoned') return
+    this.#state = 'abandoned'
+    try {
+      this.#release()
+      rmSync(this.path, { force: true })
+    } catch (error) {
+      throw storeError(error, `removing the pack ${this.path}`)
+    }
+  }
+
+  #end(): PackSummary {
+    this.#expectOpen()
+    this.#state = 'finishing'
+    this.#attempt(() => {
+      this.#put(encodeIndex(this.#records, this.#size))
+      this.#flush()
+      fchmodSync(this.#fd, 0o444)
+    })
+    return { packId: this.packId, size: this.#size, count: this.#records.length }
+  }
+
+  #close(summary: PackSummary): PackSummary {
+    this.#attempt(() => this.#release())
+    this.#state = 'finished'
+    return summary
+  }
+
+  /** The system frees the descriptor even if closing fails, so that it is closed once. */
+  #release(): void {
+    if (this.#released) return
+    this.#released = true
+    closeSync(this.#fd)
+  }
+
+  #put(bytes: Uint8Array): void {
+    if (bytes.length > BUFFER_BYTES - this.#buffered) this.#flush()
+    if (bytes.length > BUFFER_BYTES) {
+      this.#write(bytes)
+    } else {
+      this.#buffer.set(bytes, this.#buffered)
+      this.#buffered += bytes.length
+    }
+    this.#size += bytes.length
+  }
+
+  #flush(): void {
+    this.#write(this.#buffer.subarray(0, this.#buffered))
+    this.#buffered = 0
+  }
+
+  #write(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(this.#fd, bytes, done, Math.min(bytes.length - done, MAX_WRITE_BYTES))
+    }
+  }
+
+  #expectOpen(): void {
+    if (this.#failure !== null) throw this.#failure
+    if (this.#state !== 'open') throw new TypeError(`the pack ${this.path} is ${this.#state}`)
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      throw this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): unknown {
+    this.#failure = storeError(error, `writing the pack ${this.path}`)
+    return this.#failure
+  }
+}

@@ -1,0 +1,86 @@
+import type { Page, VersionFilter, VersionSummary } from '../catalog/catalog.js'
+import type { ErrorData } from '../errors.js'
+import type { BlobKey } from '../model/blob-key.js'
+import type { CommitItem, CommitResult } from '../model/commit.js'
+import type { Algorithm } from '../model/digest.js'
+import type { Selector } from '../model/reference-name.js'
+import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import type { WireRecord } from '../pack/encode-pack-stream.js'
+import type { StreamedRecord } from '../pack/parse-pack-stream.js'
+
+export type { CommitItem, CommitResult } from '../model/commit.js'
+
+/** What a server can do. It rides on every answer, and is remembered under the store id. */
+export interface Capabilities {
+  storeId: string
+  protocol: { min: number; max: number }
+  /** Digest algorithms that it takes. */
+  digests: Algorithm[]
+  /** The entity that "default" stands for. */
+  entity: string
+}
+
+export interface SendResult {
+  /** Records that were verified and are durable. */
+  stored: number
+  /** Records that were not, with the reason. */
+  rejected: { key: BlobKey; error: ErrorData }[]
+}
+
+export interface RemoteVersion {
+  storeId: string
+  version: Version
+}
+
+export interface CallOptions {
+  /** Aborting it ends the call with the signal's reason. */
+  signal?: AbortSignal
+}
+
+/**
+ * Another store, somewhere else. Every call may be repeated. Failures are coded errors:
+ * `REMOTE_UNREACHABLE` and `REMOTE_FAILED` when the same call may succeed later,
+ * `REMOTE_UNAUTHORIZED`, `REMOTE_INVALID` for answers that make no sense, and whatever code the
+ * other side gave.
+ */
+export interface Remote {
+  readonly url: string
+  capabilities(options?: CallOptions): Promise<Capabilities>
+  /**
+   * Commits items of one collection in their order. The results are as many as the items.
+   * Nothing behind an item that is not committed is committed; of such items not all may have been
+   * looked at, and those are `waiting` without pieces.
+   */
+  commit(
+    collection: CollectionName,
+    items: CommitItem[],
+    options?: CallOptions,
+  ): Promise<{ storeId: string; results: CommitResult[] }>
+  /** Which of these the other side lacks, by index. At most 10,000 a call. */
+  listMissing(entity: string, keys: BlobKey[], options?: CallOptions): Promise<number[]>
+  /**
+   * Sends one pack. What was verified is kept, even if the connection is cut. `records` is called
+   * once an attempt and must give the same records every time; what it throws is thrown.
+   */
+  send(
+    entity: string,
+    records: () => AsyncIterable<WireRecord>,
+    options?: CallOptions,
+  ): Promise<SendResult>
+  /**
+   * Receives records, at most 10,000 a call, in any order; what the other side lacks is absent.
+   * Neither digests nor kinds are checked here: the receiver does.
+   */
+  fetch(entity: string, keys: BlobKey[], options?: CallOptions): AsyncIterable<StreamedRecord>
+  /** @throws `ARTIFACT_NOT_FOUND` or `VERSION_NOT_FOUND`. */
+  findVersion(
+    collection: CollectionName,
+    selector: Selector,
+    options?: CallOptions,
+  ): Promise<RemoteVersion>
+  listVersions(
+    filter: VersionFilter,
+    after?: string,
+    options?: CallOptions,
+  ): Promise<Page<VersionSummary>>
+}

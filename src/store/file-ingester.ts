@@ -1,0 +1,297 @@
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { publishFiles } from '../disk/publish.js'
+import { ArtifactError, type ErrorData, systemCode } from '../errors.js'
+import { type Hasher, hashBytes } from '../hash/hasher.js'
+import type { BlobKey, BlobKind } from '../model/blob-key.js'
+import type { Digest } from '../model/digest.js'
+import { objectPath, packPath } from '../model/home.js'
+import { PackWriter } from '../pack/pack-writer.js'
+
+/** Files below this size go into packs; others stay whole files, ready for reflinks. */
+export const LARGE_BYTES = 256 * 1024
+/** A pack is finished past either: a flush per 64 MiB, and an index of a few megabytes. */
+export const PACK_BYTES = 64 * 1024 * 1024
+export const PACK_RECORDS = 65_536
+const READ_BYTES = 4 * 1024 * 1024
+/** How often a file that changes while it is read is read again. */
+const ATTEMPTS = 3
+
+/** `mutable` copies bytes into the store; `immutable` leaves the file where it is. */
+export type Policy = 'mutable' | 'immutable'
+
+/** A file as it was while it was read; times in decimal nanoseconds. */
+export interface FileStat {
+  size: number
+  mtimeNs: string
+  ctimeNs: string
+  ino: string
+}
+
+export type ReadOutcome = { digest: Digest; stat: FileStat } | { error: ErrorData }
+
+/** What became durable, with its place in the store. */
+export interface Published {
+  packs: string[]
+  objects: BlobKey[]
+}
+
+type Held =
+  | { in: 'memory'; key: BlobKey; bytes: Uint8Array }
+  | { in: 'file'; key: BlobKey; path: string }
+  | { in: 'place'; key: BlobKey; file: string }
+
+export interface IngesterOptions {
+  home: string
+  storeId: string
+  /** A folder of the caller's own on the store's file system. */
+  folder: string
+  hasher: Hasher
+}
+
+/**
+ * Reads, hashes and stores files with synchronous calls; runs in a worker thread.
+ *
+ * A batch has two steps. `read` reads each file once and holds its bytes (large ones in a temporary
+ * file, hashed as they are copied); `store` keeps those that the store lacks and drops the others.
+ * Packs are finished when full and by `finish`; what `store` and `finish` return is durable.
+ */
+export class FileIngester {
+  readonly #options: IngesterOptions
+  readonly #batches = new Map<number, (Held | undefined)[]>()
+  readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  #pack: PackWriter | undefined
+
+  constructor(options: IngesterOptions) {
+    this.#options = options
+  }
+
+  read(batch: number, files: { file: string; policy: Policy }[]): ReadOutcome[] {
+    const held: (Held | undefined)[] = []
+    this.#batches.set(batch, held)
+    return files.map(({ file, policy }) => {
+      try {
+        const { content, stat } = this.#readStable(file, policy)
+        held.push(content)
+        return { digest: content.key.digest, stat }
+      } catch (error) {
+        if (!isFileError(error)) throw error
+        held.push(undefined)
+        return { error: error.toJSON() }
+      }
+    })
+  }
+
+  /** As `read`, for bytes that are at hand. */
+  readBytes(batch: number, kind: BlobKind, parts: Uint8Array[]): Digest[] {
+    const held = parts.map(bytes => {
+      const digest = hashBytes(this.#options.hasher, bytes)
+      return { in: 'memory' as const, key: { kind, digest, size: bytes.length }, bytes }
+    })
+    this.#batches.set(batch, held)
+    return held.map(({ key }) => key.digest)
+  }
+
+  /** Keeps the items of a batch that are marked, and forgets the rest. */
+  store(batch: number, keep: boolean[]): Published {
+    const held = this.#batches.get(batch) ?? []
+    this.#batches.delete(batch)
+    const published: Published = { packs: [], objects: [] }
+    const moves: { from: string; to: string }[] = []
+    held.forEach((item, index) => {
+      if (!item) return
+      if (item.in === 'place') flushInPlace(item.file)
+      else if (!keep[index]) {
+        if (item.in === 'file') rmSync(item.path)
+      } else if (item.in === 'memory') {
+        this.#append(item.key, item.bytes, published)
+      } else {
+        moves.push({ from: item.path, to: objectPath(this.#options.home, item.key.digest) })
+        published.objects.push(item.key)
+      }
+    })
+    publishFiles(moves)
+    return published
+  }
+
+  finish(): Published {
+    const published: Published = { packs: [], objects: [] }
+    this.#finishPack(published)
+    return published
+  }
+
+  #readStable(file: string, policy: Policy): { content: Held; stat: FileStat } {
+    for (let attempt = 1; ; attempt += 1) {
+      const fd = openSource(file)
+      try {
+        const before = fstatSync(fd, { bigint: true })
+        const content = this.#readOnce(fd, file, Number(before.size), policy)
+        const after = fstatSync(fd, { bigint: true })
+        const stable =
+          before.size === after.size &&
+          before.mtimeNs === after.mtimeNs &&
+          before.ctimeNs === after.ctimeNs &&
+          Number(after.size) === content.key.size
+        if (stable) {
+          const stat = {
+            size: content.key.size,
+            mtimeNs: String(after.mtimeNs),
+            ctimeNs: String(after.ctimeNs),
+            ino: String(after.ino),
+          }
+          return { content, stat }
+        }
+        if (content.in === 'file') rmSync(content.path)
+      } finally {
+        closeSync(fd)
+      }
+      if (attempt === ATTEMPTS) {
+        throw new ArtifactError('FILE_CHANGED', `${file} changes while it is read`, {
+          details: { file },
+        })
+      }
+    }
+  }
+
+  #readOnce(fd: number, file: string, size: number, policy: Policy): Held {
+    const { hasher } = this.#options
+    if (policy === 'mutable' && size < LARGE_BYTES) {
+      const bytes = this.#readWhole(fd, file, size)
+      const key: BlobKey = { kind: 'blob', digest: hashBytes(hasher, bytes), size: bytes.length }
+      return { in: 'memory', key, bytes }
+    }
+    hasher.init()
+    if (policy === 'immutable') {
+      const length = this.#copy(fd, file, bytes => hasher.update(bytes))
+      return { in: 'place', key: { kind: 'blob', digest: hasher.digest(), size: length }, file }
+    }
+    const path = join(this.#options.folder, `${randomBytes(8).toString('hex')}.object`)
+    const out = openSync(path, 'wx', 0o600)
+    try {
+      const length = this.#copy(fd, file, bytes => {
+        hasher.update(bytes)
+        writeAll(out, bytes)
+      })
+      fdatasyncSync(out)
+      chmodSync(path, 0o444)
+      return { in: 'file', key: { kind: 'blob', digest: hasher.digest(), size: length }, path }
+    } catch (error) {
+      rmSync(path, { force: true })
+      throw error
+    } finally {
+      closeSync(out)
+    }
+  }
+
+  /** Reads `size` bytes, or fewer of a file that shrank; one that grew shows in its second stat. */
+  #readWhole(fd: number, file: string, size: number): Uint8Array {
+    const bytes = Buffer.allocUnsafeSlow(size)
+    let length = 0
+    while (length < size) {
+      const read = readSome(fd, file, bytes, length)
+      if (read === 0) return bytes.subarray(0, length)
+      length += read
+    }
+    return bytes
+  }
+
+  #copy(fd: number, file: string, use: (bytes: Uint8Array) => void): number {
+    let length = 0
+    for (;;) {
+      const read = readSome(fd, file, this.#buffer, 0)
+      if (read === 0) return length
+      use(this.#buffer.subarray(0, read))
+      length += read
+    }
+  }
+
+  #append(key: BlobKey, bytes: Uint8Array, published: Published): void {
+    this.#pack ??= this.#startPack()
+    this.#pack.append({ kind: key.kind, digest: key.digest, plainLength: key.size, bytes })
+    if (this.#pack.size >= PACK_BYTES || this.#pack.count >= PACK_RECORDS) {
+      this.#finishPack(published)
+    }
+  }
+
+  #startPack(): PackWriter {
+    const packId = randomBytes(8).toString('hex')
+    const { folder, storeId } = this.#options
+    return new PackWriter(join(folder, `${packId}.pack`), { packId, storeId })
+  }
+
+  #finishPack(published: Published): void {
+    const pack = this.#pack
+    if (!pack) return
+    this.#pack = undefined
+    const { packId } = pack.finish()
+    publishFiles([{ from: pack.path, to: packPath(this.#options.home, packId) }])
+    published.packs.push(packId)
+  }
+}
+
+function openSource(file: string): number {
+  try {
+    // O_NONBLOCK: a fifo that took the file's place must not hang the worker.
+    const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stat = fstatSync(fd)
+    if (stat.isFile()) return fd
+    closeSync(fd)
+  } catch (error) {
+    throw fileError(error, file)
+  }
+  throw new ArtifactError('FILE_UNSUPPORTED', `${file} is not a regular file`, {
+    details: { file },
+  })
+}
+
+function readSome(fd: number, file: string, buffer: Buffer, offset: number): number {
+  try {
+    return readSync(fd, buffer, offset, buffer.length - offset, null)
+  } catch (error) {
+    throw fileError(error, file)
+  }
+}
+
+/** A failure to open or read a user's file, as a coded error that names it. */
+export function fileError(error: unknown, file: string): ArtifactError {
+  if (error instanceof ArtifactError) return error
+  const code = systemCode(error)
+  const gone = code === 'ENOENT' || code === 'ENOTDIR'
+  return new ArtifactError(
+    gone ? 'FILE_NOT_FOUND' : 'FILE_UNREADABLE',
+    gone ? `there is no file ${file}` : `cannot read ${file}: ${(error as Error).message}`,
+    { cause: error, details: { file, system: code } },
+  )
+}
+
+/** Errors of one file; all others are the store's and end the whole ingest. */
+function isFileError(error: unknown): error is ArtifactError {
+  return error instanceof ArtifactError && error.code.startsWith('FILE_')
+}
+
+function flushInPlace(file: string): void {
+  const fd = openSource(file)
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd, bytes, done, bytes.length - done)
+  }
+}

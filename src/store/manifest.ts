@@ -1,0 +1,96 @@
+import { setImmediate as yieldToLoop } from 'node:timers/promises'
+import { ArtifactError } from '../errors.js'
+import { createHasher, hashBytes } from '../hash/hasher.js'
+import { manifestDigestHeader, manifestDigestLine } from '../model/artifact-digest.js'
+import { type Algorithm, algorithmOf, hexOf } from '../model/digest.js'
+import type { Entry, Piece } from '../model/entry.js'
+import { decodePiece, encodeEntry, type PieceBytes, PieceCutter } from '../model/piece.js'
+import type { Manifest } from '../model/version.js'
+import type { Ingest } from './ingest.js'
+import { locateBlobs } from './locate-blobs.js'
+import { readBlob } from './read-blob.js'
+import type { Store } from './store.js'
+
+/** Entries encoded before other work gets a turn: a few milliseconds. */
+const TURN = 1000
+/** Pieces handed to the ingest at once: about 4 MiB. */
+const PIECES_A_WRITE = 64
+
+/**
+ * Writes a manifest into the store, as pieces, through an ingest that the caller finishes.
+ * @param entries in ascending path order; `PIECE_INVALID` otherwise.
+ */
+export async function writeManifest(
+  ingest: Ingest,
+  algorithm: Algorithm,
+  entries: Iterable<Entry> | AsyncIterable<Entry>,
+): Promise<Manifest> {
+  const hasher = await createHasher(algorithm)
+  hasher.init()
+  hasher.update(manifestDigestHeader)
+  const cutter = new PieceCutter()
+  const manifest: Manifest = { algorithm, digest: '', size: 0, fileCount: 0, pieces: [] }
+  let waiting: PieceBytes[] = []
+  const flush = async () => {
+    const parts = waiting
+    waiting = []
+    const stored = await ingest.addBytes(
+      'piece',
+      parts.map(({ bytes }) => bytes),
+    )
+    parts.forEach(({ bytes, count }, index) => {
+      manifest.pieces.push({ digest: stored[index]!.digest, size: bytes.length, count })
+    })
+  }
+  let lines: string[] = []
+  const turn = async () => {
+    hasher.update(Buffer.from(lines.join(''), 'utf8'))
+    lines = []
+    if (waiting.length >= PIECES_A_WRITE) await flush()
+    await yieldToLoop()
+  }
+  for await (const entry of entries) {
+    const piece = cutter.push(encodeEntry(entry), entry.path)
+    if (piece) waiting.push(piece)
+    manifest.size += entry.size
+    manifest.fileCount += 1
+    if (lines.push(manifestDigestLine(entry)) === TURN) await turn()
+  }
+  await turn()
+  const last = cutter.end()
+  if (last) waiting.push(last)
+  if (waiting.length > 0) await flush()
+  manifest.digest = hexOf(hasher.digest())
+  return manifest
+}
+
+/** @throws `BLOB_MISSING` or `BLOB_DAMAGED`, naming the piece. */
+export async function readPiece(store: Store, piece: Piece): Promise<Entry[]> {
+  const key = { kind: 'piece' as const, digest: piece.digest, size: piece.size }
+  const [place] = await locateBlobs(store, [key])
+  if (!place) {
+    throw new ArtifactError('BLOB_MISSING', `the manifest piece ${piece.digest} is not here`, {
+      details: { kind: 'piece', digest: piece.digest },
+    })
+  }
+  const bytes = readBlob(store.home, key, place)
+  const hasher = await createHasher(algorithmOf(piece.digest))
+  if (hashBytes(hasher, bytes) !== piece.digest) {
+    throw new ArtifactError('BLOB_DAMAGED', `the manifest piece ${piece.digest} is damaged`, {
+      details: { kind: 'piece', digest: piece.digest },
+    })
+  }
+  return decodePiece(bytes, piece.digest)
+}
+
+/** The entries of a version in path order, one piece in memory at a time. */
+export async function* readEntries(
+  store: Store,
+  pieces: Piece[],
+  { signal }: { signal?: AbortSignal } = {},
+): AsyncGenerator<Entry[], void, undefined> {
+  for (const piece of pieces) {
+    signal?.throwIfAborted()
+    yield await readPiece(store, piece)
+  }
+}

@@ -1,0 +1,176 @@
+import { ArtifactError, type ErrorData, isArtifactError } from '../errors.js'
+import { HasherSet } from '../hash/hasher.js'
+import type { BlobKey } from '../model/blob-key.js'
+import { algorithmOf } from '../model/digest.js'
+import { decodePiece, MAX_PIECE_BYTES } from '../model/piece.js'
+import type { StreamedRecord } from '../pack/parse-pack-stream.js'
+import { LARGE_BYTES } from './file-ingester.js'
+import { locateBlobs } from './locate-blobs.js'
+import { RecordSink } from './record-sink.js'
+import type { Store } from './store.js'
+import { verifyParts } from './verify-parts.js'
+
+/** Small records held while the catalog is asked, in one call, which of them are new. */
+const BATCH_RECORDS = 512
+const BATCH_BYTES = 8 * 1024 * 1024
+/** Wrong records after which a sender is not listened to any more. */
+const MAX_REJECTED = 1000
+
+export interface ReceiveOptions {
+  /** Stops between two records; the source must end by itself when it waits. */
+  signal?: AbortSignal
+  /** Asked of every record before it is read: what it throws, if coded, rejects the record. */
+  accept?: (key: BlobKey) => void
+}
+
+export interface ReceivedRecords {
+  /** Records that are durable here, now or before. */
+  stored: number
+  /** The packs and objects that were written for them. */
+  packs: string[]
+  objects: BlobKey[]
+  /** Records that were not kept, with the reason. */
+  rejected: { key: BlobKey; error: ErrorData }[]
+}
+
+/**
+ * Brings records from an untrusted sender into a store. All bytes are hashed, also those that the
+ * store has, which are then dropped. A record is rejected, and the others go on, with
+ * `BLOB_DAMAGED` if its bytes are not those of its digest and length, with `PIECE_INVALID` for a
+ * piece that is not canonical or above {@link MAX_PIECE_BYTES}, with `PACK_INVALID` if its checksum
+ * is wrong, it is compressed or it is a recipe. Memory is taken for bytes that came, never for a
+ * length that is claimed.
+ *
+ * What was verified is kept in any case: when the source throws or the signal aborts, it is made
+ * durable before the error goes on.
+ *
+ * @throws whatever `records` throws; `PACK_INVALID` after 1000 rejections; `STORE_FULL` and
+ *   `STORE_FAILED`.
+ */
+export async function receiveRecords(
+  store: Store,
+  records: AsyncIterable<StreamedRecord>,
+  options: ReceiveOptions = {},
+): Promise<ReceivedRecords> {
+  const receiver = new Receiver(store, options)
+  try {
+    try {
+      for await (const record of records) {
+        options.signal?.throwIfAborted()
+        await receiver.take(record)
+      }
+    } finally {
+      await receiver.finish()
+    }
+    return receiver.received
+  } finally {
+    await receiver.close()
+  }
+}
+
+class Receiver {
+  readonly #store: Store
+  readonly #options: ReceiveOptions
+  readonly #sink: RecordSink
+  // Of its own: a hasher serves one message at a time, and bodies are awaited.
+  readonly #hashers = new HasherSet()
+  readonly #rejected: ReceivedRecords['rejected'] = []
+  #waiting: { key: BlobKey; bytes: Uint8Array }[] = []
+  #waitingBytes = 0
+  #stored = 0
+
+  constructor(store: Store, options: ReceiveOptions) {
+    this.#store = store
+    this.#options = options
+    this.#sink = new RecordSink(store)
+  }
+
+  get received(): ReceivedRecords {
+    const { packs, objects } = this.#sink
+    return { stored: this.#stored, packs, objects, rejected: this.#rejected }
+  }
+
+  async take({ header, body }: StreamedRecord): Promise<void> {
+    const key: BlobKey = { kind: header.kind, digest: header.digest, size: header.plainLength }
+    try {
+      checkHeader(header)
+      this.#options.accept?.(key)
+      const hasher = await this.#hashers.get(algorithmOf(key.digest))
+      const parts = verifyParts(body, key, { hasher, onDamage: () => damaged(key) })
+      if (key.kind === 'blob' && key.size >= LARGE_BYTES) await this.#takeLarge(key, parts)
+      else await this.#takeSmall(key, parts)
+    } catch (error) {
+      if (!isRejection(error)) throw error
+      this.#rejected.push({ key, error: error.toJSON() })
+      if (this.#rejected.length < MAX_REJECTED) return
+      const message = `${MAX_REJECTED} records are not what they claim to be`
+      throw new ArtifactError('PACK_INVALID', message, { cause: error })
+    }
+  }
+
+  async finish(): Promise<void> {
+    await this.#storeWaiting()
+    await this.#sink.finish()
+  }
+
+  close(): Promise<void> {
+    return this.#sink.close()
+  }
+
+  async #takeLarge(key: BlobKey, parts: AsyncIterable<Uint8Array>): Promise<void> {
+    const [place] = await locateBlobs(this.#store, [key], { external: false })
+    if (place) for await (const _ of parts);
+    else await this.#sink.writeObject(key, parts)
+    this.#stored += 1
+  }
+
+  async #takeSmall(key: BlobKey, parts: AsyncIterable<Uint8Array>): Promise<void> {
+    const taken: Uint8Array[] = []
+    for await (const part of parts) taken.push(part)
+    const bytes = taken.length === 1 ? taken[0]! : Buffer.concat(taken)
+    if (key.kind === 'piece') decodePiece(bytes, key.digest)
+    this.#waiting.push({ key, bytes })
+    this.#waitingBytes += bytes.length
+    if (this.#waiting.length >= BATCH_RECORDS || this.#waitingBytes >= BATCH_BYTES) {
+      await this.#storeWaiting()
+    }
+  }
+
+  async #storeWaiting(): Promise<void> {
+    const records = this.#waiting
+    this.#waiting = []
+    this.#waitingBytes = 0
+    const keys = records.map(({ key }) => key)
+    const places = await locateBlobs(this.#store, keys, { external: false })
+    for (const [index, { key, bytes }] of records.entries()) {
+      if (!places[index]) await this.#sink.append(key, bytes)
+      this.#stored += 1
+    }
+  }
+}
+
+function checkHeader({ kind, encoding, plainLength }: StreamedRecord['header']): void {
+  if (encoding !== 0) throw new ArtifactError('PACK_INVALID', 'compressed records are not taken')
+  if (kind === 'recipe') throw new ArtifactError('PACK_INVALID', 'recipes are not taken')
+  if (kind === 'piece' && plainLength > MAX_PIECE_BYTES) {
+    const message = `a piece of ${plainLength} bytes is above ${MAX_PIECE_BYTES}`
+    throw new ArtifactError('PIECE_INVALID', message)
+  }
+}
+
+/** Faults of one record. After a cut the next record is not there, and asking for it says so. */
+function isRejection(error: unknown): error is ArtifactError {
+  return isArtifactError(error) && !error.code.startsWith('STORE_') && !isOfRemote(error)
+}
+
+function isOfRemote(error: ArtifactError): boolean {
+  return error.code.startsWith('REMOTE_') || error.code === 'INTERRUPTED'
+}
+
+function damaged({ kind, digest, size }: BlobKey): ArtifactError {
+  return new ArtifactError(
+    'BLOB_DAMAGED',
+    `the bytes that came for ${kind} ${digest} are not its ${size} bytes`,
+    { details: { kind, digest, size } },
+  )
+}

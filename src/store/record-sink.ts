@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto'
+import { closeSync, fchmodSync, fdatasync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { publishFiles } from '../disk/publish.js'
+import { storeError } from '../errors.js'
+import { type BlobKey, blobKeyString } from '../model/blob-key.js'
+import { objectPath, packPath } from '../model/home.js'
+import { PackWriter } from '../pack/pack-writer.js'
+import { PACK_BYTES, PACK_RECORDS } from './file-ingester.js'
+import type { Store } from './store.js'
+import { createWriterFolder, type WriterFolder } from './writer-folder.js'
+
+const flushFile = promisify(fdatasync)
+
+/**
+ * Writes records that were verified into a store, from one caller, a call at a time. Flushes run
+ * off this thread. What is listed in `packs` and `objects` is durable and locatable.
+ */
+export class RecordSink {
+  readonly packs: string[] = []
+  readonly objects: BlobKey[] = []
+  readonly #store: Store
+  /** What the open pack holds. */
+  readonly #open = new Set<string>()
+  #folder: WriterFolder | undefined
+  #pack: PackWriter | undefined
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** Adds a record to the open pack, unless that has it; finishes the pack when it is full. */
+  async append(key: BlobKey, bytes: Uint8Array): Promise<void> {
+    const name = blobKeyString(key)
+    if (this.#open.has(name)) return
+    this.#pack ??= await this.#startPack()
+    this.#pack.append({ kind: key.kind, digest: key.digest, plainLength: key.size, bytes })
+    this.#open.add(name)
+    if (this.#pack.size >= PACK_BYTES || this.#pack.count >= PACK_RECORDS) await this.finish()
+  }
+
+  /** Keeps bytes as a file of their own, if `parts` ends without an error. */
+  async writeObject(key: BlobKey, parts: AsyncIterable<Uint8Array>): Promise<void> {
+    const path = await this.#newPath('object')
+    const doing = `writing the object ${key.digest}`
+    const attempt = <T>(work: () => T): T => {
+      try {
+        return work()
+      } catch (error) {
+        throw storeError(error, doing)
+      }
+    }
+    const fd = attempt(() => openSync(path, 'wx', 0o600))
+    try {
+      for await (const part of parts) attempt(() => writeFileSync(fd, part))
+      attempt(() => fchmodSync(fd, 0o444))
+      await flushFile(fd).catch(error => {
+        throw storeError(error, doing)
+      })
+    } catch (error) {
+      rmSync(path, { force: true })
+      throw error
+    } finally {
+      closeSync(fd)
+    }
+    attempt(() => publishFiles([{ from: path, to: objectPath(this.#store.home, key.digest) }]))
+    await this.#store.catalog.addObjects([key])
+    this.objects.push(key)
+  }
+
+  /** Makes the open pack durable and locatable. More may be added afterwards. */
+  async finish(): Promise<void> {
+    const pack = this.#pack
+    if (!pack) return
+    const { packId } = await pack.finishAsync()
+    this.#pack = undefined
+    this.#open.clear()
+    try {
+      publishFiles([{ from: pack.path, to: packPath(this.#store.home, packId) }])
+    } catch (error) {
+      throw storeError(error, `storing the pack ${packId}`)
+    }
+    await this.#store.catalog.addPack(packId)
+    this.packs.push(packId)
+  }
+
+  /** Drops what was not finished. */
+  async close(): Promise<void> {
+    this.#pack?.abandon()
+    this.#pack = undefined
+    await this.#folder?.close()
+  }
+
+  async #startPack(): Promise<PackWriter> {
+    const packId = randomBytes(8).toString('hex')
+    const path = await this.#newPath('pack', packId)
+    return new PackWriter(path, { packId, storeId: this.#store.id })
+  }
+
+  async #newPath(ending: string, name = randomBytes(8).toString('hex')): Promise<string> {
+    this.#folder ??= await createWriterFolder(this.#store.home)
+    return join(this.#folder.path, `${name}.${ending}`)
+  }
+}

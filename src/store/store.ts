@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Catalog } from '../catalog/catalog.js'
+import { type OpenCatalog, openCatalog } from '../catalog/open-catalog.js'
+import { syncFolder } from '../disk/publish.js'
+import { ArtifactError, storeError, systemCode } from '../errors.js'
+import { type Algorithm, isAlgorithm } from '../model/digest.js'
+import { homePaths } from '../model/home.js'
+import { Ingest } from './ingest.js'
+
+/** The format of everything under a home that `docs/format.md` describes. */
+const FORMAT_VERSION = 1
+
+interface StoreFile {
+  format: number
+  id: string
+  algorithm: Algorithm
+  createdAt: string
+}
+
+export interface StoreOptions {
+  /** The digest of a store that is made now. Default xxh128; an existing store keeps its own. */
+  algorithm?: Algorithm
+}
+
+/**
+ * A catalog and the bytes it points to. Any number may be open on one home, in any number of
+ * processes. It lets the process end when nothing is under way.
+ */
+export class Store {
+  readonly home: string
+  /** 32 hex digits, random, given when the store was made. */
+  readonly id: string
+  readonly algorithm: Algorithm
+  readonly catalog: Catalog
+  readonly #open: OpenCatalog
+  #ingest: Ingest | undefined
+  #closing: Promise<void> | undefined
+  readonly #onIdle = () => void this.close()
+
+  constructor(home: string, { id, algorithm }: StoreFile) {
+    this.home = home
+    this.id = id
+    this.algorithm = algorithm
+    this.#open = openCatalog(home)
+    this.catalog = this.#open.catalog
+    process.once('beforeExit', this.#onIdle)
+  }
+
+  /** The ingest that this process shares; a new one after a failure. */
+  ingest(): Ingest {
+    if (this.#ingest?.failure !== undefined) {
+      void this.#ingest.close()
+      this.#ingest = undefined
+    }
+    this.#ingest ??= new Ingest({
+      home: this.home,
+      storeId: this.id,
+      algorithm: this.algorithm,
+      catalog: this.catalog,
+    })
+    return this.#ingest
+  }
+
+  /** Takes a lock among all processes on this store; it ends with `close` or with the process. */
+  tryLock(name: string): Promise<boolean> {
+    return this.#open.tryLock(name)
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  /** Ends what this process holds of the store. A second call waits for the first. */
+  close(): Promise<void> {
+    process.removeListener('beforeExit', this.#onIdle)
+    this.#closing ??= (async () => {
+      await this.#ingest?.close()
+      await this.#open.close()
+    })()
+    return this.#closing
+  }
+}
+
+/**
+ * Opens the store at `home`, an absolute path, and makes it if there is none.
+ *
+ * @throws `STORE_UNSUPPORTED` for a format that this program does not know; `INVALID_CONFIG` when
+ *   `algorithm` is given and the store has another; `PLATFORM_UNSUPPORTED` outside of Linux and
+ *   macOS.
+ */
+export function openStore(home: string, { algorithm }: StoreOptions = {}): Store {
+  if (process.platform !== 'linux' && process.platform !== 'darwin') {
+    throw new ArtifactError(
+      'PLATFORM_UNSUPPORTED',
+      `artifactd runs on Linux and macOS, not on ${process.platform}`,
+    )
+  }
+  const path = homePaths(home).store
+  let file = readStoreFile(path)
+  if (!file) {
+    createStoreFile(home, algorithm ?? 'xxh128')
+    file = readStoreFile(path)
+  }
+  if (!file) throw new ArtifactError('STORE_FAILED', `cannot make a store in ${home}`)
+  if (algorithm !== undefined && algorithm !== file.algorithm) {
+    throw new ArtifactError(
+      'INVALID_CONFIG',
+      `the store in ${home} has the digest ${file.algorithm}, which cannot become ${algorithm}`,
+      { details: { home, algorithm: file.algorithm, given: algorithm } },
+    )
+  }
+  return new Store(home, file)
+}
+
+function readStoreFile(path: string): StoreFile | undefined {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw storeError(error, `reading ${path}`)
+  }
+  let file: Partial<StoreFile>
+  try {
+    file = JSON.parse(text) as Partial<StoreFile>
+  } catch (error) {
+    throw new ArtifactError('STORE_DAMAGED', `${path} is not JSON`, { cause: error })
+  }
+  if (file.format !== FORMAT_VERSION) {
+    throw new ArtifactError(
+      'STORE_UNSUPPORTED',
+      `${path} has the format ${file.format}; this program knows ${FORMAT_VERSION}`,
+      { details: { path, format: file.format, supported: FORMAT_VERSION } },
+    )
+  }
+  if (!/^[0-9a-f]{32}$/.test(file.id ?? '') || !isAlgorithm(file.algorithm)) {
+    throw new ArtifactError('STORE_DAMAGED', `${path} lacks an id or a digest algorithm`)
+  }
+  return file as StoreFile
+}
+
+/** Made under another name and linked, so that of two processes one wins and both read it whole. */
+function createStoreFile(home: string, algorithm: Algorithm): void {
+  const { store } = homePaths(home)
+  const id = randomBytes(16).toString('hex')
+  const file: StoreFile = {
+    format: FORMAT_VERSION,
+    id,
+    algorithm,
+    createdAt: new Date().toISOString(),
+  }
+  const temporary = join(home, `store.json.${id}`)
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 })
+    writeFileSync(temporary, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600, flush: true })
+    try {
+      linkSync(temporary, store)
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error
+    } finally {
+      rmSync(temporary, { force: true })
+    }
+    syncFolder(home)
+  } catch (error) {
+    throw storeError(error, `making a store in ${home}`)
+  }
+}

@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors.js'
+import { type Hasher, type HasherSet, hashBytes } from '../hash/hasher.js'
+import { algorithmOf, type Digest } from '../model/digest.js'
+import { fileError, LARGE_BYTES } from './file-ingester.js'
+import type { BlobPlace } from './locate-blobs.js'
+import { blobError, blobFile, readBlob } from './read-blob.js'
+import { conflict, type TreePaths } from './tree-path.js'
+
+const READ_BYTES = 1024 * 1024
+
+export interface TreeItem {
+  path: string
+  digest: Digest
+  size: number
+}
+
+export interface PlacedItem extends TreeItem {
+  place: BlobPlace
+}
+
+/** What stands at an entry's path: nothing, its content, or something else. */
+export type TreeState =
+  | { is: 'absent' }
+  | { is: 'same' }
+  | { is: 'other'; digest: Digest; size: number }
+  | { is: 'conflict'; error: ErrorData }
+
+/** Compares files of a folder with entries, reading the content of those of equal size. */
+export async function checkTree(
+  paths: TreePaths,
+  items: TreeItem[],
+  { hashers }: { hashers: HasherSet },
+): Promise<TreeState[]> {
+  const states: TreeState[] = []
+  for (const item of items) {
+    const hasher = await hashers.get(algorithmOf(item.digest))
+    states.push(checkFile(paths, item, hasher))
+  }
+  return states
+}
+
+function checkFile(paths: TreePaths, item: TreeItem, hasher: Hasher): TreeState {
+  try {
+    const file = paths.resolve(item.path)
+    const stat = file === null ? undefined : statIfThere(file)
+    if (!file || !stat) return { is: 'absent' }
+    if (!stat.isFile()) throw conflict(file, 'is not a regular file')
+    const digest = hashFile(file, hasher)
+    const same = digest === item.digest && stat.size === item.size
+    return same ? { is: 'same' } : { is: 'other', digest, size: stat.size }
+  } catch (error) {
+    if (error instanceof ArtifactError) return { is: 'conflict', error: error.toJSON() }
+    throw error
+  }
+}
+
+function statIfThere(file: string): Stats | undefined {
+  try {
+    return lstatSync(file)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw fileError(error, file)
+  }
+}
+
+function hashFile(file: string, hasher: Hasher): Digest {
+  hasher.init()
+  try {
+    readFile(file, bytes => hasher.update(bytes))
+  } catch (error) {
+    throw fileError(error, file)
+  }
+  return hasher.digest()
+}
+
+/**
+ * Writes entries to their files, each under another name first and renamed when its bytes have
+ * been verified: a file is there whole and right, or as it was before.
+ * @throws `BLOB_DAMAGED` or `BLOB_MISSING`, naming the entry.
+ */
+export async function writeTree(
+  home: string,
+  paths: TreePaths,
+  items: PlacedItem[],
+  { hashers }: { hashers: HasherSet },
+): Promise<void> {
+  for (const item of items) {
+    const hasher = await hashers.get(algorithmOf(item.digest))
+    writeFile(home, paths, item, hasher)
+  }
+}
+
+function writeFile(home: string, paths: TreePaths, item: PlacedItem, hasher: Hasher): void {
+  const file = paths.resolve(item.path, { create: true })!
+  const temporary = join(dirname(file), `.artifact-${randomBytes(6).toString('hex')}`)
+  try {
+    const out = openSync(temporary, 'wx', 0o666)
+    try {
+      copyVerified(home, item, hasher, bytes => writeAll(out, bytes))
+    } finally {
+      closeSync(out)
+    }
+    renameSync(temporary, file)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    if (systemCode(error) === 'EISDIR') throw conflict(file, 'is a folder')
+    throw storeError(error, `writing ${file}`)
+  }
+}
+
+/** Reads the blobs again and compares their digests. @returns what is wrong with each, if anything. */
+export async function verifyBlobs(
+  home: string,
+  items: PlacedItem[],
+  { hashers }: { hashers: HasherSet },
+): Promise<(ErrorData | null)[]> {
+  const results: (ErrorData | null)[] = []
+  for (const item of items) {
+    const hasher = await hashers.get(algorithmOf(item.digest))
+    try {
+      copyVerified(home, item, hasher, () => {})
+      results.push(null)
+    } catch (error) {
+      results.push(storeError(error, `reading ${item.path}`).toJSON())
+    }
+  }
+  return results
+}
+
+/** Hands on the bytes of a blob; throws, after the last of them, when they are not the right ones. */
+function copyVerified(
+  home: string,
+  item: PlacedItem,
+  hasher: Hasher,
+  use: (bytes: Uint8Array) => void,
+): void {
+  const key = { kind: 'blob' as const, digest: item.digest, size: item.size }
+  try {
+    if (item.place.in === 'pack' || item.size < LARGE_BYTES) {
+      const bytes = readBlob(home, key, item.place)
+      if (hashBytes(hasher, bytes) !== item.digest) throw damaged(item)
+      return use(bytes)
+    }
+    hasher.init()
+    readFile(blobFile(home, key, item.place)!, bytes => {
+      hasher.update(bytes)
+      use(bytes)
+    })
+    if (hasher.digest() !== item.digest) throw damaged(item)
+  } catch (error) {
+    const coded = blobError(error, key)
+    const { code, details } = coded
+    if (code !== 'BLOB_DAMAGED' && code !== 'BLOB_MISSING') throw coded
+    const what = code === 'BLOB_DAMAGED' ? 'is damaged in the store' : 'is gone from the store'
+    throw new ArtifactError(code, `"${item.path}" ${what} (${item.digest})`, {
+      cause: coded,
+      details: { ...details, path: item.path },
+    })
+  }
+}
+
+function damaged({ path, digest }: PlacedItem): ArtifactError {
+  return new ArtifactError('BLOB_DAMAGED', `the bytes of "${path}" are not those of ${digest}`, {
+    details: { path, digest },
+  })
+}
+
+function readFile(file: string, use: (bytes: Uint8Array) => void): void {
+  const fd = openSync(file, 'r')
+  try {
+    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, fstatSync(fd).size + 1))
+    for (;;) {
+      const read = readSync(fd, buffer, 0, buffer.length, null)
+      if (read === 0) return
+      use(buffer.subarray(0, read))
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd, bytes, done, bytes.length - done)
+  }
+}

@@ -1,0 +1,78 @@
+import { availableParallelism } from 'node:os'
+import pLimit from 'p-limit'
+import { TaskWorker } from '../hash/task-worker.js'
+import { parseDigest } from '../model/digest.js'
+import type { Entry, Piece } from '../model/entry.js'
+import { readEntries } from './manifest.js'
+import type { Store } from './store.js'
+import type { TreeItem } from './tree-files.js'
+import type { TreeTask } from './tree-task.js'
+
+/** Files in one task. */
+const BATCH_FILES = 128
+
+/** Worker threads over one folder, for as long as one checkout or verification takes. */
+export class TreePool {
+  readonly #workers: TaskWorker<TreeTask>[]
+  #next = 0
+
+  constructor(home: string, root: string) {
+    const url = new URL('./tree-worker.js', import.meta.url)
+    this.#workers = Array.from(
+      { length: availableParallelism() },
+      () => new TaskWorker<TreeTask>(url, { home, root }),
+    )
+  }
+
+  run<Value>(task: TreeTask): Promise<Value> {
+    this.#next = (this.#next + 1) % this.#workers.length
+    return this.#workers[this.#next]!.run<Value>(task)
+  }
+
+  /** Calls `work` for batches of a version's files, two a worker at a time; fails with the first. */
+  async forEachBatch(
+    store: Store,
+    pieces: Piece[],
+    work: (items: TreeItem[], index: number) => Promise<void>,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const most = this.#workers.length * 2
+    const limit = pLimit(most)
+    const running = new Set<Promise<void>>()
+    let failure: { error: unknown } | undefined
+    let index = 0
+    const start = (items: TreeItem[]) => {
+      const first = index
+      index += items.length
+      const batch = limit(() => work(items, first))
+        .catch(error => {
+          failure ??= { error }
+        })
+        .finally(() => running.delete(batch))
+      running.add(batch)
+    }
+    for await (const items of batchItems(readEntries(store, pieces, { signal }))) {
+      if (failure) break
+      start(items)
+      if (running.size >= most) await Promise.race(running)
+    }
+    await Promise.all(running)
+    if (failure) throw failure.error
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map(worker => worker.close()))
+  }
+}
+
+async function* batchItems(pieces: AsyncIterable<Entry[]>): AsyncGenerator<TreeItem[]> {
+  for await (const entries of pieces) {
+    for (let start = 0; start < entries.length; start += BATCH_FILES) {
+      yield entries.slice(start, start + BATCH_FILES).map(({ path, digest, size }) => ({
+        path,
+        digest: parseDigest(digest),
+        size,
+      }))
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { type Dirent, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { ErrorData } from '../errors.js'
+import type { Manifest } from '../model/version.js'
+import { fileError } from './file-ingester.js'
+import { locateBlobs } from './locate-blobs.js'
+import type { WorkOptions } from './progress.js'
+import type { Store } from './store.js'
+import type { PlacedItem, TreeItem, TreeState } from './tree-files.js'
+import { TreePool } from './tree-pool.js'
+
+export interface VerifyProblem {
+  path: string
+  /** `extra` and `differs` are of a folder, `damaged` of the store; `missing` of either. */
+  problem: 'missing' | 'differs' | 'extra' | 'damaged'
+  message: string
+}
+
+export interface VerifyResult {
+  files: number
+  bytes: number
+  /** In path order. */
+  problems: VerifyProblem[]
+}
+
+/** Hashes the bytes of every entry again, as they lie in the store. */
+export async function verifyInStore(
+  store: Store,
+  manifest: Manifest,
+  options: WorkOptions = {},
+): Promise<VerifyResult> {
+  return verifyWith(store, manifest, store.home, options, async (items, pool, report) => {
+    const places = await locateBlobs(
+      store,
+      items.map(({ digest, size }) => ({ kind: 'blob', digest, size })),
+    )
+    const placed: PlacedItem[] = []
+    items.forEach((item, index) => {
+      const place = places[index]
+      if (place) placed.push({ ...item, place })
+      else report(item.path, 'missing', 'its bytes are not in the store')
+    })
+    const results = await pool.run<(ErrorData | null)[]>({ do: 'verify', items: placed })
+    results.forEach((error, index) => {
+      const { path } = placed[index]!
+      if (error?.code === 'BLOB_MISSING') report(path, 'missing', error.message)
+      else if (error) report(path, 'damaged', error.message)
+    })
+  })
+}
+
+/** Compares a folder with a version: every entry there, with its content, and nothing else. */
+export async function verifyFolder(
+  store: Store,
+  manifest: Manifest,
+  root: string,
+  options: WorkOptions = {},
+): Promise<VerifyResult> {
+  const target = resolve(root)
+  const expected = new Set<string>()
+  const files = listFiles(target)
+  const result = await verifyWith(store, manifest, target, options, async (items, pool, report) => {
+    const states = await pool.run<TreeState[]>({ do: 'check', items })
+    states.forEach((state, index) => {
+      const { path } = items[index]!
+      expected.add(path)
+      if (state.is === 'absent') report(path, 'missing', 'it is not there')
+      if (state.is === 'other') report(path, 'differs', `its digest is ${state.digest}`)
+      if (state.is === 'conflict') report(path, 'differs', state.error.message)
+    })
+  })
+  for (const path of files) {
+    if (expected.has(path)) continue
+    result.problems.push({ path, problem: 'extra', message: 'the version does not have it' })
+  }
+  return { ...result, problems: sortProblems(result.problems) }
+}
+
+type Report = (path: string, problem: VerifyProblem['problem'], message: string) => void
+
+async function verifyWith(
+  store: Store,
+  { pieces, fileCount, size }: Manifest,
+  root: string,
+  { signal, onProgress }: WorkOptions,
+  work: (items: TreeItem[], pool: TreePool, report: Report) => Promise<void>,
+): Promise<VerifyResult> {
+  const pool = new TreePool(store.home, root)
+  const problems: VerifyProblem[] = []
+  let files = 0
+  let bytes = 0
+  try {
+    await pool.forEachBatch(
+      store,
+      pieces,
+      async items => {
+        await work(items, pool, (path, problem, message) => {
+          problems.push({ path, problem, message })
+        })
+        files += items.length
+        for (const item of items) bytes += item.size
+        onProgress?.({ step: 'verify', files, bytes, totalFiles: fileCount, totalBytes: size })
+      },
+      { signal },
+    )
+  } finally {
+    await pool.close()
+  }
+  return { files, bytes, problems: sortProblems(problems) }
+}
+
+function sortProblems(problems: VerifyProblem[]): VerifyProblem[] {
+  return problems.sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+/** Every file below a folder, links and special files included, relative to it. */
+function listFiles(root: string, folder = ''): string[] {
+  let entries: Dirent[]
+  try {
+    entries = readdirSync(join(root, folder), { withFileTypes: true })
+  } catch (error) {
+    throw fileError(error, join(root, folder))
+  }
+  return entries.flatMap(entry => {
+    const path = folder ? `${folder}/${entry.name}` : entry.name
+    return entry.isDirectory() ? listFiles(root, path) : [path]
+  })
+}

@@ -1,0 +1,265 @@
+import type { PendingItem, SettledItem } from '../catalog/catalog.js'
+import { ArtifactError, type ErrorData } from '../errors.js'
+import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import type { CommitItem, CommitResult } from '../remote/remote.js'
+import { findRemoteId } from './find-remote-id.js'
+import { isItemFault } from './is-item-fault.js'
+import { type PushSession, UploadMeter } from './push-session.js'
+import { uploadPieces, type WantedPiece } from './upload-pieces.js'
+
+/** Items in one commit. */
+const ITEMS_A_COMMIT = 100
+/** Bytes of JSON in one commit, unless one item alone has more. */
+const COMMIT_BYTES = 2 * 1024 * 1024
+/** Commits in a row that bring nothing forward, before the remote is held to be broken. */
+const MAX_IDLE_ROUNDS = 3
+
+interface Candidate {
+  item: PendingItem
+  /** The version, for an item of that kind. */
+  version?: Version
+  meter?: UploadMeter
+  commit: CommitItem
+}
+
+/**
+ * Pushes pending items of one collection, in their order. An item that cannot be synced is marked
+ * with its error, and those behind it wait.
+ *
+ * @returns false when it stopped at such an item.
+ * @throws whatever is not the fault of an item: those that are left stay pending.
+ */
+export async function pushCollection(
+  session: PushSession,
+  collection: CollectionName,
+  items: PendingItem[],
+): Promise<boolean> {
+  for (let start = 0; start < items.length; ) {
+    const batch = await readBatch(session, items, start)
+    if (batch.length === 0 || !(await pushBatch(session, collection, batch))) return false
+    start += batch.length
+  }
+  return true
+}
+
+async function readBatch(session: PushSession, items: PendingItem[], start: number) {
+  const batch: Candidate[] = []
+  let bytes = 0
+  for (const item of items.slice(start, start + ITEMS_A_COMMIT)) {
+    const candidate = await readCandidate(session, item)
+    if (!candidate) {
+      if (batch.length > 0) break
+      const message = `the version @${item.versionId} is not in the store`
+      await failItem(session, item, new ArtifactError('VERSION_NOT_FOUND', message))
+      return []
+    }
+    bytes += JSON.stringify(candidate.commit).length
+    if (batch.length > 0 && bytes > COMMIT_BYTES) break
+    batch.push(candidate)
+  }
+  return batch
+}
+
+async function readCandidate(
+  { context, remoteIds }: PushSession,
+  item: PendingItem,
+): Promise<Candidate | undefined> {
+  const { kind, logId, versionId, aliases } = item
+  if (kind === 'alias') {
+    const id = remoteIds.get(versionId) ?? versionId
+    return { item, commit: { kind, logId, versionId: id, aliases } }
+  }
+  const version = await context.store.catalog.getVersion(versionId)
+  if (!version) return undefined
+  const commit: CommitItem = { kind, logId, version: contentOf(version), aliases }
+  return { item, version, meter: new UploadMeter(version), commit }
+}
+
+function contentOf(version: Version): VersionContent {
+  const { number: _, aliases: __, state: ___, ...content } = version
+  return content
+}
+
+/** Commits, sends what is asked for, and commits again until all are there or one cannot be. */
+async function pushBatch(
+  session: PushSession,
+  collection: CollectionName,
+  batch: Candidate[],
+): Promise<boolean> {
+  let rest = batch
+  let wantedBefore = Number.POSITIVE_INFINITY
+  for (let idle = 0; idle < MAX_IDLE_ROUNDS; ) {
+    const results = await commit(session, collection, rest)
+    const done = results.findIndex(result => result.status !== 'committed')
+    if (done === -1) return rest.at(-1) === batch.at(-1)
+    rest = rest.slice(done)
+    const open = results.slice(done)
+    const first = open[0]!
+    if (first.status === 'refused') {
+      if (await useRemoteId(session, rest[0]!, first.error)) continue
+      const error = ArtifactError.from(first.error, 'REMOTE_INVALID')
+      if (error.retryable) throw error
+      await failItem(session, rest[0]!.item, error)
+      return false
+    }
+    const wanted = rest.map((candidate, index) => listWanted(session, candidate, open[index]!))
+    const count = wanted.reduce((sum, pieces) => sum + pieces.length, 0)
+    idle = done === 0 && count >= wantedBefore ? idle + 1 : 0
+    wantedBefore = count
+    const ready = await upload(session, rest, wanted)
+    if (ready === 0) return false
+    rest = rest.slice(0, ready)
+  }
+  throw new ArtifactError('REMOTE_INVALID', 'the remote keeps asking for what it was sent', {
+    details: { url: session.remote.url, ...collection },
+  })
+}
+
+async function commit(
+  session: PushSession,
+  collection: CollectionName,
+  rest: Candidate[],
+): Promise<CommitResult[]> {
+  const items = rest.map(candidate => candidate.commit)
+  let answer: { storeId: string; results: CommitResult[] }
+  try {
+    answer = await session.call((remote, options) => remote.commit(collection, items, options))
+  } catch (error) {
+    // Whichever of many is at fault is the first of a smaller commit.
+    if (!isItemFault(error)) throw error
+    if (rest.length > 1) return [...(await commit(session, collection, rest.slice(0, 1))), ...later(rest)]
+    return [{ status: 'refused', error: error.toJSON() }]
+  }
+  const { results, storeId } = answer
+  if (results.length !== items.length) {
+    throw new ArtifactError('REMOTE_INVALID', 'the remote answered for another number of items', {
+      details: { url: session.remote.url, sent: items.length, answered: results.length },
+    })
+  }
+  await settle(session, storeId, rest, results)
+  return results
+}
+
+/** What is to be said of items that were not sent. */
+function later(rest: Candidate[]): CommitResult[] {
+  return rest.slice(1).map(() => ({ status: 'waiting', pieces: [] }))
+}
+
+async function settle(
+  { context, remoteIds }: PushSession,
+  storeId: string,
+  rest: Candidate[],
+  results: CommitResult[],
+): Promise<void> {
+  const settled: SettledItem[] = []
+  const events: (() => void)[] = []
+  for (const [index, result] of results.entries()) {
+    if (result.status !== 'committed') break
+    const { item, meter, version } = rest[index]!
+    const { seq, kind, versionId: id, entity, project, name } = item
+    const { number, unchanged } = result
+    const remoteId = result.id !== id ? result.id : undefined
+    if (remoteId !== undefined) remoteIds.set(id, remoteId)
+    settled.push({ seq, number, ...(remoteId !== undefined && { remoteId }) })
+    events.push(() => {
+      const done = { kind, id, ...(remoteId !== undefined && { remoteId }), number, unchanged }
+      const synced = { ...done, entity, project, name }
+      context.report.synced.push(synced)
+      if (meter && version) {
+        context.report.skippedBytes += Math.max(0, version.size - meter.blobBytes)
+      }
+      context.emit({ type: 'synced', item: synced })
+    })
+  }
+  if (settled.length === 0) return
+  await context.store.catalog.settle(storeId, settled)
+  for (const event of events) event()
+}
+
+/**
+ * For an alias of a version that the remote has under another id: makes the next commit name that.
+ * False when this is not the reason of the refusal.
+ */
+async function useRemoteId(session: PushSession, candidate: Candidate, error: ErrorData) {
+  const { item, commit } = candidate
+  if (commit.kind !== 'alias' || error.code !== 'VERSION_NOT_FOUND') return false
+  const id = session.remoteIds.get(item.versionId) ?? (await findRemoteId(session, item))
+  if (id === undefined || id === commit.versionId) return false
+  session.remoteIds.set(item.versionId, id)
+  candidate.commit = { ...commit, versionId: id }
+  return true
+}
+
+function listWanted(
+  session: PushSession,
+  { version, meter }: Candidate,
+  result: CommitResult,
+): WantedPiece[] {
+  if (result.status !== 'incomplete' && result.status !== 'waiting') return []
+  if (!version || !meter || result.pieces.length === 0) return []
+  const pieces = new Map(version.pieces.map(piece => [piece.digest, piece]))
+  return [...new Set(result.pieces)].map(digest => {
+    const piece = pieces.get(digest)
+    if (piece) return { piece, meter }
+    throw new ArtifactError('REMOTE_INVALID', 'the remote asks for a piece that is not of the version', {
+      details: { url: session.remote.url, piece: digest, version: version.id },
+    })
+  })
+}
+
+/**
+ * Sends what the items want; together first, so that many small versions take few requests.
+ * @returns how many items have all they need; the one after them failed.
+ */
+async function upload(
+  session: PushSession,
+  rest: Candidate[],
+  wanted: WantedPiece[][],
+): Promise<number> {
+  const { entity } = rest[0]!.item
+  try {
+    for (const [index, pieces] of wanted.entries()) {
+      if (pieces.length > 0) await checkDigest(session, rest[index]!)
+    }
+    const distinct = new Map(wanted.flat().map(item => [item.piece.digest, item]))
+    await uploadPieces(session, entity, [...distinct.values()])
+    return rest.length
+  } catch (error) {
+    if (!isItemFault(error)) throw error
+  }
+  for (const [index, pieces] of wanted.entries()) {
+    try {
+      if (pieces.length > 0) await checkDigest(session, rest[index]!)
+      await uploadPieces(session, entity, pieces)
+    } catch (error) {
+      if (!isItemFault(error)) throw error
+      await failItem(session, rest[index]!.item, error)
+      return index
+    }
+  }
+  return rest.length
+}
+
+/** @throws `DIGEST_NOT_ACCEPTED`, before anything is sent. */
+async function checkDigest(session: PushSession, { version }: Candidate): Promise<void> {
+  const accepted = await session.listDigests()
+  if (!version || accepted.includes(version.algorithm)) return
+  const { algorithm } = version
+  throw new ArtifactError(
+    'DIGEST_NOT_ACCEPTED',
+    `the remote takes ${accepted.join(', ')}, and this store's digest is ${algorithm}`,
+    { details: { url: session.remote.url, accepted, algorithm } },
+  )
+}
+
+async function failItem(
+  { context }: PushSession,
+  { seq, kind, versionId: id, entity, project, name }: PendingItem,
+  error: ArtifactError,
+): Promise<void> {
+  const data = error.toJSON()
+  await context.store.catalog.setPendingError(seq, data)
+  const item = { kind, id, entity, project, name, error: data }
+  context.report.failed.push(item)
+  context.emit({ type: 'failed', item })
+}

@@ -1,0 +1,78 @@
+import { ArtifactError } from '../errors.js'
+import type { Algorithm } from '../model/digest.js'
+import { formatVersionName } from '../model/reference-name.js'
+import type { Version } from '../model/version.js'
+import type { CallOptions, Remote } from '../remote/remote.js'
+import type { Store } from '../store/store.js'
+import type { SyncEvent, SyncReport } from './sync-report.js'
+import { throwIfInterrupted } from './throw-if-interrupted.js'
+
+export interface PushContext {
+  store: Store
+  report: SyncReport
+  emit: (event: SyncEvent) => void
+  signal?: AbortSignal
+}
+
+/** How far one version has come, in bytes. */
+export class UploadMeter {
+  readonly id: string
+  readonly name: string
+  /** What the version holds, blobs only. */
+  readonly size: number
+  bytesTotal = 0
+  bytesSent = 0
+  /** Bytes of blobs that were sent and taken. */
+  blobBytes = 0
+
+  constructor(version: Version) {
+    this.id = version.id
+    this.name = formatVersionName(version)
+    this.size = version.size
+  }
+}
+
+/** What the collections of one push share about one remote. */
+export class PushSession {
+  readonly context: PushContext
+  readonly remote: Remote
+  /** Blobs that a collection is sending now, so that no other sends them too. */
+  readonly claims = new Map<string, Promise<void>>()
+  /** The remote's ids of versions that it has under another one, by the ids here. */
+  readonly remoteIds = new Map<string, string>()
+  /** Why nothing more is tried with this remote in this push. */
+  stopped: ArtifactError | undefined
+  #digests: Promise<Algorithm[]> | undefined
+
+  get url(): string {
+    return this.remote.url
+  }
+
+  constructor(remote: Remote, context: PushContext) {
+    this.remote = remote
+    this.context = context
+  }
+
+  /** Makes one counted call of the remote. */
+  async call<T>(work: (remote: Remote, options: CallOptions) => Promise<T>): Promise<T> {
+    throwIfInterrupted(this.context.signal)
+    if (this.stopped) throw this.stopped
+    this.context.report.requests += 1
+    return work(this.remote, { signal: this.context.signal })
+  }
+
+  /** The digest algorithms that the remote takes; asked once a push. */
+  listDigests(): Promise<Algorithm[]> {
+    this.#digests ??= this.call((remote, options) => remote.capabilities(options)).then(
+      ({ digests }) => digests,
+    )
+    return this.#digests
+  }
+
+  /** Ends the push to this remote; the first reason is reported. */
+  stop(error: ArtifactError): void {
+    if (this.stopped) return
+    this.stopped = error
+    this.context.report.errors.push(error.toJSON())
+  }
+}

@@ -1,0 +1,70 @@
+import type { PendingItem } from '../catalog/catalog.js'
+import type { ErrorData } from '../errors.js'
+import type { CollectionName } from '../model/version.js'
+
+/** Something that the remote has now. `kind` is as in {@link PendingItem}. */
+export interface SyncedItem extends CollectionName {
+  kind: PendingItem['kind']
+  /** The version's id here. */
+  id: string
+  /** The version's id on the remote, when that had equal content under another. */
+  remoteId?: string
+  /** The number that the remote gave. */
+  number: number
+  /** The remote had equal content as the latest already, so that only aliases moved. */
+  unchanged: boolean
+}
+
+/** Something that cannot be synced as it is; its collection waits behind it. */
+export interface FailedItem extends CollectionName {
+  kind: PendingItem['kind']
+  id: string
+  error: ErrorData
+}
+
+/** What one push did. Bytes are plain lengths. */
+export interface SyncReport {
+  synced: SyncedItem[]
+  /** Failed now, or before and not tried again. */
+  failed: FailedItem[]
+  /** Items that stay pending: behind a failed one, without a remote, or because of `errors`. */
+  pending: number
+  /** Why a remote could not be synced now, once each: unreachable, unauthorized, and the like. */
+  errors: ErrorData[]
+  /** Blobs and pieces that the remote verified. */
+  sentBytes: number
+  sentBlobs: number
+  /** Bytes of committed versions that did not have to travel. */
+  skippedBytes: number
+  /** Calls of the remote. */
+  requests: number
+}
+
+/** A version on its way. The total grows while the remote is asked what it lacks. */
+export interface VersionProgress {
+  id: string
+  /** `project/name:vN`, with the number it has here. */
+  name: string
+  bytesTotal: number
+  bytesSent: number
+}
+
+export type SyncEvent =
+  /** A page of pending items was taken up. */
+  | { type: 'start'; items: number }
+  | ({ type: 'bytes' } & VersionProgress)
+  | { type: 'synced'; item: SyncedItem }
+  | { type: 'failed'; item: FailedItem }
+
+export function createReport(): SyncReport {
+  return {
+    synced: [],
+    failed: [],
+    pending: 0,
+    errors: [],
+    sentBytes: 0,
+    sentBlobs: 0,
+    skippedBytes: 0,
+    requests: 0,
+  }
+}

@@ -1,0 +1,129 @@
+import { ArtifactError } from '../errors.js'
+import { type BlobKey, blobKeyString } from '../model/blob-key.js'
+import { parseDigest } from '../model/digest.js'
+import type { Piece } from '../model/entry.js'
+import { readPiece } from '../store/manifest.js'
+import type { PushSession, UploadMeter } from './push-session.js'
+import { sendPack } from './send-pack.js'
+import { throwIfInterrupted } from './throw-if-interrupted.js'
+
+/** Pieces whose entries are held at once: about 40,000 entries. */
+const PIECES_A_GROUP = 64
+/** Keys in one question, the most that a remote takes (`Remote.listMissing`). */
+const KEYS_A_QUESTION = 10_000
+/** A pack on the wire holds no more, unless one blob alone does. */
+const PACK_BYTES = 64 * 1024 * 1024
+
+/** A piece to send with what it lists, and the version that asks for it. */
+export interface WantedPiece {
+  piece: Piece
+  meter: UploadMeter
+}
+
+export interface WantedKey {
+  key: BlobKey
+  meter: UploadMeter
+}
+
+/**
+ * Sends what the remote lacks of these pieces and of the blobs that they list. What another
+ * collection is sending at the moment is waited for instead.
+ *
+ * @throws `BLOB_MISSING`, `BLOB_DAMAGED` or `SOURCE_CHANGED` when it cannot be read here, and as
+ *   `Remote`. What was sent before stays there.
+ */
+export async function uploadPieces(
+  session: PushSession,
+  entity: string,
+  pieces: WantedPiece[],
+): Promise<void> {
+  const others = new Set<Promise<void>>()
+  for (let start = 0; start < pieces.length; start += PIECES_A_GROUP) {
+    const keys = await listKeys(session, pieces.slice(start, start + PIECES_A_GROUP))
+    const own: WantedKey[] = []
+    for (const [name, wanted] of keys) {
+      const claim = session.claims.get(name)
+      if (claim) others.add(claim)
+      else own.push(wanted)
+    }
+    await sendClaimed(session, entity, own)
+  }
+  await Promise.all(others)
+}
+
+/** The pieces and their blobs, each once. References have no blob. */
+async function listKeys(
+  { context }: PushSession,
+  pieces: WantedPiece[],
+): Promise<Map<string, WantedKey>> {
+  const keys = new Map<string, WantedKey>()
+  const add = (key: BlobKey, meter: UploadMeter) => {
+    const name = blobKeyString(key)
+    if (!keys.has(name)) keys.set(name, { key, meter })
+  }
+  for (const { piece, meter } of pieces) {
+    throwIfInterrupted(context.signal)
+    for (const { digest, size, ref } of await readPiece(context.store, piece)) {
+      if (ref === undefined) add({ kind: 'blob', digest: parseDigest(digest), size }, meter)
+    }
+    add({ kind: 'piece', digest: piece.digest, size: piece.size }, meter)
+  }
+  return keys
+}
+
+async function sendClaimed(session: PushSession, entity: string, wanted: WantedKey[]) {
+  let release = () => {}
+  const claim = new Promise<void>(resolve => {
+    release = resolve
+  })
+  const names = wanted.map(({ key }) => blobKeyString(key))
+  for (const name of names) session.claims.set(name, claim)
+  try {
+    const missing = await listMissing(session, entity, wanted)
+    for (const pack of cutPacks(missing)) await sendPack(session, entity, pack)
+  } finally {
+    for (const name of names) session.claims.delete(name)
+    release()
+  }
+}
+
+async function listMissing(
+  session: PushSession,
+  entity: string,
+  wanted: WantedKey[],
+): Promise<WantedKey[]> {
+  const missing: WantedKey[] = []
+  for (let start = 0; start < wanted.length; start += KEYS_A_QUESTION) {
+    const some = wanted.slice(start, start + KEYS_A_QUESTION)
+    const keys = some.map(({ key }) => key)
+    const indexes = await session.call((remote, options) =>
+      remote.listMissing(entity, keys, options),
+    )
+    for (const index of new Set(indexes)) {
+      const item = some[index]
+      if (!item) {
+        throw new ArtifactError('REMOTE_INVALID', 'the remote lacks what it was not asked about', {
+          details: { url: session.remote.url, index, asked: some.length },
+        })
+      }
+      item.meter.bytesTotal += item.key.size
+      missing.push(item)
+    }
+  }
+  return missing
+}
+
+function* cutPacks(wanted: WantedKey[]): Generator<WantedKey[]> {
+  let pack: WantedKey[] = []
+  let bytes = 0
+  for (const item of wanted) {
+    if (pack.length > 0 && bytes + item.key.size > PACK_BYTES) {
+      yield pack
+      pack = []
+      bytes = 0
+    }
+    pack.push(item)
+    bytes += item.key.size
+  }
+  if (pack.length > 0) yield pack
+}
