@@ -11,4 +11,5 @@ const { status } = spawnSync('npx', ['--no-install', 'tsc', '-p', 'tsconfig.json
   stdio: 'inherit',
 })
 if (status !== 0) process.exit(status ?? 1)
-for (const command of ['artifact', 'artifactd']) chmodSync(join(root, 'dist/cli', `${command}.js`), 0o755)
+for (const command of ['artifact', 'artifactd'])
+  chmodSync(join(root, 'dist/cli', `${command}.js`), 0o755)

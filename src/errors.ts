@@ -54,14 +54,22 @@ export const ERRORS = {
   ROUTE_NOT_FOUND: row(404, 1, 'check the address of the remote'),
 
   // The local store.
-  STORE_UNSUPPORTED: row(500, 1, 'use the version of artifactd that wrote the store, or a newer one'),
+  STORE_UNSUPPORTED: row(
+    500,
+    1,
+    'use the version of artifactd that wrote the store, or a newer one',
+  ),
   STORE_DAMAGED: row(500, 1, 'do not write to the store; restore the file that is named'),
   STORE_BUSY: row(503, 1, 'another process holds the store and does not answer', true),
   STORE_FULL: row(507, 1, 'make room on the disk, then try again', true),
   STORE_FAILED: row(500, 1, 'check the disk and the permissions of the store', true),
   BLOB_DAMAGED: row(500, 1, 'log the file again, or fetch the version from the remote'),
   BLOB_MISSING: row(404, 1, 'log the file again, or fetch the version from the remote'),
-  PROTOCOL_UNSUPPORTED: row(400, 1, 'bring both sides to versions of artifactd that share a protocol'),
+  PROTOCOL_UNSUPPORTED: row(
+    400,
+    1,
+    'bring both sides to versions of artifactd that share a protocol',
+  ),
   PLATFORM_UNSUPPORTED: row(500, 1, 'use Linux or macOS'),
 
   // What came from outside does not hold what it claims.
@@ -87,6 +95,7 @@ export const ERRORS = {
   SYNC_INCOMPLETE: row(503, 5, 'see `artifact status`', true),
   VERIFY_DIFFERS: row(409, 1, 'see the files that are named'),
   DAEMON_RUNNING: row(409, 1, 'one artifactd serves a store; see `artifact daemon status`'),
+  DAEMON_NOT_RUNNING: row(503, 1, 'start it with `artifact daemon start`', true),
   DAEMON_FAILED: row(500, 1, 'see artifactd.log in the store', true),
   INTERRUPTED: row(499, 130, 'the call was cancelled'),
 } as const satisfies Record<string, ErrorRow>

@@ -99,7 +99,8 @@ async function commit(
     ...(externalPieces.length > 0 && { external: externalPieces }),
   })
   const version = await store.catalog.getVersion(answer.id)
-  if (!version) throw new ArtifactError('STORE_FAILED', `version @${answer.id} is not in the catalog`)
+  if (!version)
+    throw new ArtifactError('STORE_FAILED', `version @${answer.id} is not in the catalog`)
   return { version, unchanged: answer.unchanged }
 }
 

@@ -10,7 +10,7 @@ import { checkAborted, type WorkOptions } from '../store/progress.js'
 import { type VerifyResult, verifyFolder, verifyInStore } from '../store/verify.js'
 import { pullVersion } from '../sync/pull.js'
 import type { LogOutcome } from './log-artifact.js'
-import { syncWorkspace, type Workspace } from './workspace.js'
+import { remoteOpener, syncWorkspace, type Workspace, whyOffline } from './workspace.js'
 
 /** Pause between two looks at a version that waits for the remote; doubles up to 2 s. */
 const FIRST_LOOK_MS = 50
@@ -38,13 +38,13 @@ export interface Resolution {
  * once it is committed; before that they throw `ARTIFACT_NOT_LOGGED`.
  */
 export class LoggedArtifact implements CollectionName {
-  readonly id: string
   readonly entity: string
   readonly project: string
   readonly name: string
   readonly type: string
   /** How the name was answered; undefined for a version that was logged here. */
   readonly resolution: Resolution | undefined
+  readonly #draftId: string
   readonly #workspace: Workspace
   readonly #committed: Promise<void>
   /** Set for a version of the remote of which this store has nothing yet. */
@@ -58,7 +58,7 @@ export class LoggedArtifact implements CollectionName {
     outcome: Promise<LogOutcome>,
     found: { resolution?: Resolution; remote?: RemoteVersion; version?: Version } = {},
   ) {
-    this.id = id
+    this.#draftId = id
     this.entity = entity
     this.project = project
     this.name = name
@@ -80,6 +80,14 @@ export class LoggedArtifact implements CollectionName {
     unheard.delete(this)
     heard.add(this)
     return this.#committed
+  }
+
+  /**
+   * Permanent, 32 hex digits, known at once; of content that was `unchanged` it is, once committed,
+   * the id of the version that has the content.
+   */
+  get id(): string {
+    return this.#known?.version.id ?? this.#draftId
   }
 
   /** `v3`: provisional until the remote gave it, see `state`. */
@@ -129,7 +137,7 @@ export class LoggedArtifact implements CollectionName {
     return this.#row.state
   }
 
-  /** The content was that of the latest version, which this then is; `id` stays its own. */
+  /** The content was that of the latest version, which this then is. */
   get unchanged(): boolean {
     return this.#expect().unchanged
   }
@@ -145,9 +153,9 @@ export class LoggedArtifact implements CollectionName {
    *   the remote's refusal; why it was not logged, if it was not.
    */
   async wait({ timeout, signal }: WaitOptions = {}): Promise<void> {
-    const { settings, store } = this.#workspace
-    if (!this.#workspace.remote) {
-      const why = settings.remote === null ? 'no remote is set' : 'ARTIFACT_MODE is offline'
+    const { store } = this.#workspace
+    const why = whyOffline(this.#workspace)
+    if (why) {
       throw new ArtifactError('NO_REMOTE', `"${this.name}" cannot be waited for: ${why}`)
     }
     const deadline = timeout === undefined ? undefined : AbortSignal.timeout(timeout)
@@ -155,7 +163,11 @@ export class LoggedArtifact implements CollectionName {
     const stop = signals.length > 0 ? AbortSignal.any(signals) : undefined
     try {
       await orAborted(this.committed, stop)
-      for (let pause = FIRST_LOOK_MS; !(await this.#isSynced()); pause = Math.min(pause * 2, 2000)) {
+      for (
+        let pause = FIRST_LOOK_MS;
+        !(await this.#isSynced());
+        pause = Math.min(pause * 2, 2000)
+      ) {
         await syncWorkspace(this.#workspace, { signal: stop }).catch(error => {
           if (!(error instanceof ArtifactError && error.retryable)) throw error
         })
@@ -209,7 +221,8 @@ export class LoggedArtifact implements CollectionName {
   async #fetch(options: WorkOptions): Promise<number> {
     await this.committed
     if (!this.#remote) return 0
-    const { store, openRemote, settings } = this.#workspace
+    const { store, settings } = this.#workspace
+    const openRemote = await remoteOpener(this.#workspace)
     const remote = openRemote(settings.remote!)
     const { downloadedBytes } = await pullVersion(store, remote, this.#remote, options)
     this.#remote = undefined

@@ -1,7 +1,7 @@
 import { parseArtifactName } from '../model/reference-name.js'
 import { resolveVersion } from '../sync/resolve.js'
 import { LoggedArtifact } from './logged-artifact.js'
-import type { Workspace } from './workspace.js'
+import { askRemote, type Workspace } from './workspace.js'
 
 /**
  * Finds a version by `[[ENTITY/]PROJECT/]NAME[:ALIAS|:vN|@ID]`: an alias as the remote has it when
@@ -13,14 +13,13 @@ export async function useArtifact(
   text: string,
   { project, signal }: { project: string; signal?: AbortSignal },
 ): Promise<LoggedArtifact> {
-  const { settings, store, remote } = workspace
+  const { settings, store } = workspace
   const name = parseArtifactName(text, { entity: settings.entity, project })
-  const found = await resolveVersion(store, remote, name, { signal })
+  const found = await resolveVersion(store, await askRemote(workspace), name, { signal })
   const { version, resolved, asOf } = found
-  return new LoggedArtifact(
-    workspace,
+  return new LoggedArtifact(workspace, version, Promise.resolve({ version, unchanged: false }), {
     version,
-    Promise.resolve({ version, unchanged: false }),
-    { version, resolution: { resolved, asOf }, ...(!found.local && { remote: found.remote }) },
-  )
+    resolution: { resolved, asOf },
+    ...(!found.local && { remote: found.remote }),
+  })
 }

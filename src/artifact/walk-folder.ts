@@ -33,7 +33,11 @@ interface Walk {
   rules: Ignore
 }
 
-async function* walk(context: Walk, folder: string, ancestors: string[]): AsyncGenerator<FoundFile> {
+async function* walk(
+  context: Walk,
+  folder: string,
+  ancestors: string[],
+): AsyncGenerator<FoundFile> {
   const absolute = join(context.root, folder)
   let entries: Dirent[]
   try {

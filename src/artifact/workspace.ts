@@ -1,48 +1,64 @@
-import { openHttpRemote } from '../remote/http-remote.js'
 import type { Remote } from '../remote/remote.js'
-import { retryingRemote } from '../remote/retrying-remote.js'
 import type { Settings } from '../store/settings.js'
 import type { Store } from '../store/store.js'
-import type { SyncReport } from '../sync/push.js'
-import { type SyncOptions, syncStore } from '../sync/sync-store.js'
+import type { OpenRemote } from '../sync/push.js'
 import { startDaemon } from '../sync/start-daemon.js'
+import type { SyncReport } from '../sync/sync-report.js'
+import { type SyncOptions, syncStore } from '../sync/sync-store.js'
 import { sharedStore } from './shared-store.js'
-
-/** A store and the remote that goes with it, as a process is set up. */
-export interface Workspace {
-  settings: Settings
-  store: Store
-  /** For questions that must not take long: one attempt. Null without a remote, and offline. */
-  remote: Remote | null
-  /** For transfers: tries again. */
-  openRemote(url: string): Remote
-}
-
-export function openWorkspace(settings: Settings): Workspace {
-  const { apiKey } = settings
-  const open = (url: string) => openHttpRemote({ url, apiKey })
-  const online = settings.remote !== null && settings.mode === 'online'
-  return {
-    settings,
-    store: sharedStore(settings.home),
-    remote: online ? open(settings.remote!) : null,
-    openRemote: url => retryingRemote(open(url)),
-  }
-}
-
-/** Starts artifactd in the background, unless it runs, is not wanted, or has nowhere to sync to. */
-export async function ensureDaemon({ settings }: Workspace): Promise<void> {
-  if (settings.remote === null || settings.mode === 'offline' || settings.daemon === 'never') return
-  await startDaemon(settings.home, { idleSeconds: IDLE_SECONDS, env: process.env, wait: false })
-}
 
 /** An artifactd that nobody asked for ends after ten minutes without work. */
 const IDLE_SECONDS = 600
 
+/** A store, and how this process is set up to use it. */
+export interface Workspace {
+  settings: Settings
+  store: Store
+}
+
+export function openWorkspace(settings: Settings): Workspace {
+  return { settings, store: sharedStore(settings.home) }
+}
+
+/** Why there is no remote to talk to; undefined when there is one. */
+export function whyOffline({ settings }: Workspace): string | undefined {
+  if (settings.remote === null) return 'no remote is set'
+  return settings.mode === 'offline' ? 'ARTIFACT_MODE is offline' : undefined
+}
+
+/**
+ * How remotes are opened: for transfers, which are tried again, or for questions that must not
+ * take long. The HTTP client is loaded when it is first used: most logs and reads need none.
+ */
+export async function remoteOpener(
+  { settings }: Workspace,
+  options: { retries?: number } = {},
+): Promise<OpenRemote> {
+  const { createRemoteOpener } = await import('../sync/create-remote-opener.js')
+  return createRemoteOpener(settings, options)
+}
+
+/** The remote for questions, one attempt each; null when offline. */
+export async function askRemote(workspace: Workspace): Promise<Remote | null> {
+  const { remote } = workspace.settings
+  if (remote === null || whyOffline(workspace)) return null
+  return (await remoteOpener(workspace, { retries: 0 }))(remote)
+}
+
 /** Pushes what is pending now, here or through artifactd. */
-export function syncWorkspace(
-  { settings, store, openRemote }: Workspace,
+export async function syncWorkspace(
+  workspace: Workspace,
   options: Pick<SyncOptions, 'signal' | 'retryFailed' | 'onProgress'>,
 ): Promise<SyncReport> {
-  return syncStore(store, { openRemote, defaultRemote: settings.remote, ...options })
+  const { settings, store } = workspace
+  const openRemote = await remoteOpener(workspace)
+  return syncStore(store, openRemote, { defaultRemote: settings.remote, ...options })
+}
+
+/** Starts artifactd in the background, unless it runs, is not wanted, or has nowhere to sync to. */
+export async function ensureDaemon(workspace: Workspace): Promise<void> {
+  const { settings } = workspace
+  if (whyOffline(workspace) || settings.daemon === 'never') return
+  const env = { ...process.env, ARTIFACT_REMOTE: settings.remote! }
+  await startDaemon(settings.home, { idleSeconds: IDLE_SECONDS, env, wait: false })
 }

@@ -74,8 +74,15 @@ async function applyVersion(
   txn.put(keys.version(version.id), row)
   txn.put(keys.pieces(version.id), pieces)
   txn.put(keys.number(version, number), { id: version.id } satisfies NumberRow)
-  txn.put(keys.collection(version), { type: version.type, next: number + 1 } satisfies CollectionRow)
-  txn.put(keys.answer(record.logId), { id: version.id, number, unchanged: false } satisfies LogAnswer)
+  txn.put(keys.collection(version), {
+    type: version.type,
+    next: number + 1,
+  } satisfies CollectionRow)
+  txn.put(keys.answer(record.logId), {
+    id: version.id,
+    number,
+    unchanged: false,
+  } satisfies LogAnswer)
   const pending = target && seq
   for (const alias of [...record.aliases, 'latest']) {
     txn.put(keys.alias(version, alias), { id: version.id, asOf: null, pending } satisfies AliasRow)

@@ -7,7 +7,14 @@ import type { CollectionName, Version, VersionContent } from '../model/version.j
 
 /** Where stored bytes lie: a record of a pack, or a whole file under `objects/`. */
 export type Location =
-  | { in: 'pack'; packId: string; offset: number; storedLength: number; encoding: 0 | 1; size: number }
+  | {
+      in: 'pack'
+      packId: string
+      offset: number
+      storedLength: number
+      encoding: 0 | 1
+      size: number
+    }
   | { in: 'object'; size: number }
 
 export interface KeyRef {

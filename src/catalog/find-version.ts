@@ -103,7 +103,9 @@ export async function listVersions(
   const range = keyRange('number', ...prefix)
   const items: VersionSummary[] = []
   const aliasesOf = new Map<string, Map<string, string[]>>()
-  for await (const [key, value] of db.iterator(after === undefined ? range : { ...range, gt: after })) {
+  for await (const [key, value] of db.iterator(
+    after === undefined ? range : { ...range, gt: after },
+  )) {
     const { id } = value as NumberRow
     const row = id ? ((await db.get(keys.version(id))) as VersionRow | undefined) : undefined
     if (!row || !matches(row, filter)) continue

@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { ArtifactError, storeError } from '../errors.js'
 import { syncFolder } from '../disk/publish.js'
+import { ArtifactError, storeError } from '../errors.js'
 import type { JournalRecord } from './records.js'
 
 /** Segment header: magic 8, format version u16, reserved u16, first number u64, crc32 u32. */

@@ -21,8 +21,7 @@ export const keys = {
   collection: (name: CollectionName) => inCollection('collection', name),
   version: (id: string) => join('version', id),
   pieces: (id: string) => join('pieces', id),
-  number: (name: CollectionName, number: number) =>
-    inCollection('number', name, padNumber(number)),
+  number: (name: CollectionName, number: number) => inCollection('number', name, padNumber(number)),
   alias: (name: CollectionName, alias: string) => inCollection('alias', name, alias),
   answer: (logId: string) => join('answer', logId),
   pending: (seq: number) => join('pending', padNumber(seq)),

@@ -4,12 +4,7 @@ import type { Digest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
-import {
-  type AliasRow,
-  applyRecord,
-  type CollectionRow,
-  type VersionRow,
-} from './apply-record.js'
+import { type AliasRow, applyRecord, type CollectionRow, type VersionRow } from './apply-record.js'
 import type {
   AliasRequest,
   Catalog,
@@ -112,7 +107,12 @@ export class LevelCatalog implements Catalog {
       if (collection && collection.type !== version.type) throw typeConflict(version, collection)
       const latest = await txn.get<AliasRow>(keys.alias(version, 'latest'))
       if (latest && (await hasPieces(txn, latest.id, version.pieces))) {
-        return planAliases(txn, at, { logId, versionId: latest.id, aliases: request.aliases }, request)
+        return planAliases(
+          txn,
+          at,
+          { logId, versionId: latest.id, aliases: request.aliases },
+          request,
+        )
       }
       const number = collection?.next ?? 0
       const record: JournalRecord = {

@@ -34,9 +34,7 @@ export class Transaction {
   async write(): Promise<void> {
     await this.#db.batch(
       [...this.#writes].map(([key, value]) =>
-        value === undefined
-          ? { type: 'del' as const, key }
-          : { type: 'put' as const, key, value },
+        value === undefined ? { type: 'del' as const, key } : { type: 'put' as const, key, value },
       ),
     )
   }

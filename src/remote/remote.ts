@@ -4,7 +4,7 @@ import type { BlobKey } from '../model/blob-key.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import type { Algorithm } from '../model/digest.js'
 import type { Selector } from '../model/reference-name.js'
-import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import type { CollectionName, Version } from '../model/version.js'
 import type { WireRecord } from '../pack/encode-pack-stream.js'
 import type { StreamedRecord } from '../pack/parse-pack-stream.js'
 
@@ -33,7 +33,7 @@ export interface RemoteVersion {
 }
 
 export interface CallOptions {
-  /** Aborting it ends the call with the signal's reason. */
+  /** Aborting it ends the call with `INTERRUPTED`. */
   signal?: AbortSignal
 }
 

@@ -3,7 +3,7 @@ import { Artifact } from '../artifact/artifact.js'
 import { type LogOptions, logArtifact } from '../artifact/log-artifact.js'
 import type { LoggedArtifact } from '../artifact/logged-artifact.js'
 import { useArtifact } from '../artifact/use-artifact.js'
-import { ensureDaemon, openWorkspace, type Workspace } from '../artifact/workspace.js'
+import { ensureDaemon, openWorkspace, type Workspace, whyOffline } from '../artifact/workspace.js'
 import { ArtifactError } from '../errors.js'
 import { checkEntity, checkProject } from '../model/names.js'
 import type { RunInfo } from '../model/version.js'
@@ -108,7 +108,8 @@ export class Run implements AsyncDisposable {
     }
     await ensureDaemon(this.#workspace)
     if (!wait) return
-    if (!this.#workspace.remote) throw new ArtifactError('NO_REMOTE', 'there is no remote to wait for')
+    const why = whyOffline(this.#workspace)
+    if (why) throw new ArtifactError('NO_REMOTE', `the run cannot be waited for: ${why}`)
     for (const logged of this.#logged) await logged.wait({ signal })
   }
 

@@ -78,7 +78,10 @@ function prepareRoot(root: string): boolean {
   } catch (error) {
     const code = systemCode(error)
     if (code !== 'EEXIST' && code !== 'ENOTDIR') throw storeError(error, `making ${root}`)
-    throw conflict(lstatSync(root, { throwIfNoEntry: false }) ? root : `a part of ${root}`, 'is not a folder')
+    throw conflict(
+      lstatSync(root, { throwIfNoEntry: false }) ? root : `a part of ${root}`,
+      'is not a folder',
+    )
   }
 }
 
@@ -109,7 +112,8 @@ async function inspect(
         { external: false },
       )
       places.forEach((place, index) => {
-        if (!place) conflicts.push(`${others[index]!.path} has other content, which is not in the store`)
+        if (!place)
+          conflicts.push(`${others[index]!.path} has other content, which is not in the store`)
       })
     },
     { signal },

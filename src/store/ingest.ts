@@ -133,7 +133,10 @@ export class Ingest {
   }
 
   #drain(): void {
-    if (this.#failure !== undefined) return this.#fail(this.#failure)
+    if (this.#failure !== undefined) {
+      this.#fail(this.#failure)
+      return
+    }
     for (const slot of this.#workers) {
       while (slot.batches < BATCHES_A_WORKER && this.#queue.length > 0) {
         const batch = this.#queue.splice(0, BATCH_FILES)

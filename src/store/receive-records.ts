@@ -1,4 +1,4 @@
-import { ArtifactError, type ErrorData, isArtifactError } from '../errors.js'
+import { ArtifactError, type ErrorCode, type ErrorData, isArtifactError } from '../errors.js'
 import { HasherSet } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
@@ -6,6 +6,7 @@ import { decodePiece, MAX_PIECE_BYTES } from '../model/piece.js'
 import type { StreamedRecord } from '../pack/parse-pack-stream.js'
 import { LARGE_BYTES } from './file-ingester.js'
 import { locateBlobs } from './locate-blobs.js'
+import { checkAborted } from './progress.js'
 import { RecordSink } from './record-sink.js'
 import type { Store } from './store.js'
 import { verifyParts } from './verify-parts.js'
@@ -15,11 +16,12 @@ const BATCH_RECORDS = 512
 const BATCH_BYTES = 8 * 1024 * 1024
 /** Wrong records after which a sender is not listened to any more. */
 const MAX_REJECTED = 1000
+const REJECTIONS = new Set<ErrorCode>(['BLOB_DAMAGED', 'PIECE_INVALID', 'PACK_INVALID'])
 
 export interface ReceiveOptions {
   /** Stops between two records; the source must end by itself when it waits. */
   signal?: AbortSignal
-  /** Asked of every record before it is read: what it throws, if coded, rejects the record. */
+  /** Asked of every record before it is read: a coded error that it throws rejects the record. */
   accept?: (key: BlobKey) => void
 }
 
@@ -56,7 +58,7 @@ export async function receiveRecords(
   try {
     try {
       for await (const record of records) {
-        options.signal?.throwIfAborted()
+        checkAborted(options.signal)
         await receiver.take(record)
       }
     } finally {
@@ -92,19 +94,16 @@ class Receiver {
 
   async take({ header, body }: StreamedRecord): Promise<void> {
     const key: BlobKey = { kind: header.kind, digest: header.digest, size: header.plainLength }
+    const refusal = this.#refuse(header, key)
+    if (refusal) return this.#reject(key, refusal)
     try {
-      checkHeader(header)
-      this.#options.accept?.(key)
       const hasher = await this.#hashers.get(algorithmOf(key.digest))
       const parts = verifyParts(body, key, { hasher, onDamage: () => damaged(key) })
       if (key.kind === 'blob' && key.size >= LARGE_BYTES) await this.#takeLarge(key, parts)
       else await this.#takeSmall(key, parts)
     } catch (error) {
       if (!isRejection(error)) throw error
-      this.#rejected.push({ key, error: error.toJSON() })
-      if (this.#rejected.length < MAX_REJECTED) return
-      const message = `${MAX_REJECTED} records are not what they claim to be`
-      throw new ArtifactError('PACK_INVALID', message, { cause: error })
+      this.#reject(key, error)
     }
   }
 
@@ -115,6 +114,25 @@ class Receiver {
 
   close(): Promise<void> {
     return this.#sink.close()
+  }
+
+  /** What is wrong with a record before its bytes are looked at. */
+  #refuse(header: StreamedRecord['header'], key: BlobKey): ArtifactError | undefined {
+    try {
+      checkHeader(header)
+      this.#options.accept?.(key)
+      return undefined
+    } catch (error) {
+      if (isArtifactError(error)) return error
+      throw error
+    }
+  }
+
+  #reject(key: BlobKey, error: ArtifactError): void {
+    this.#rejected.push({ key, error: error.toJSON() })
+    if (this.#rejected.length < MAX_REJECTED) return
+    const message = `${MAX_REJECTED} records are not what they claim to be`
+    throw new ArtifactError('PACK_INVALID', message, { cause: error })
   }
 
   async #takeLarge(key: BlobKey, parts: AsyncIterable<Uint8Array>): Promise<void> {
@@ -160,11 +178,7 @@ function checkHeader({ kind, encoding, plainLength }: StreamedRecord['header']):
 
 /** Faults of one record. After a cut the next record is not there, and asking for it says so. */
 function isRejection(error: unknown): error is ArtifactError {
-  return isArtifactError(error) && !error.code.startsWith('STORE_') && !isOfRemote(error)
-}
-
-function isOfRemote(error: ArtifactError): boolean {
-  return error.code.startsWith('REMOTE_') || error.code === 'INTERRUPTED'
+  return isArtifactError(error) && REJECTIONS.has(error.code)
 }
 
 function damaged({ kind, digest, size }: BlobKey): ArtifactError {

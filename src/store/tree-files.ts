@@ -152,7 +152,8 @@ function copyVerified(
     if (item.place.in === 'pack' || item.size < LARGE_BYTES) {
       const bytes = readBlob(home, key, item.place)
       if (hashBytes(hasher, bytes) !== item.digest) throw damaged(item)
-      return use(bytes)
+      use(bytes)
+      return
     }
     hasher.init()
     readFile(blobFile(home, key, item.place)!, bytes => {

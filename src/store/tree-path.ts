@@ -25,9 +25,13 @@ export class TreePaths {
    */
   resolve(path: string, { create = false } = {}): string | null {
     if (!isCanonicalPath(path)) {
-      throw new ArtifactError('INVALID_PATH', `not a path in an artifact: ${JSON.stringify(path)}`, {
-        details: { path },
-      })
+      throw new ArtifactError(
+        'INVALID_PATH',
+        `not a path in an artifact: ${JSON.stringify(path)}`,
+        {
+          details: { path },
+        },
+      )
     }
     const slash = path.lastIndexOf('/')
     if (slash > 0 && !this.#enter(path.slice(0, slash), create)) return null

@@ -1,11 +1,5 @@
 import type { HasherSet } from '../hash/hasher.js'
-import {
-  checkTree,
-  type PlacedItem,
-  type TreeItem,
-  verifyBlobs,
-  writeTree,
-} from './tree-files.js'
+import { checkTree, type PlacedItem, type TreeItem, verifyBlobs, writeTree } from './tree-files.js'
 import type { TreePaths } from './tree-path.js'
 
 /** What checkout and verify ask of their workers. */

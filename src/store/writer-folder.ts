@@ -20,7 +20,9 @@ export interface WriterFolder {
 export async function createWriterFolder(home: string): Promise<WriterFolder> {
   const { tmp } = homePaths(home)
   const path = join(tmp, randomBytes(6).toString('hex'))
-  const endpoint: Endpoint = await listenAt(path, ROLE, socket => socket.end(), { keepAlive: false })
+  const endpoint: Endpoint = await listenAt(path, ROLE, socket => socket.end(), {
+    keepAlive: false,
+  })
   await removeDeadWriters(tmp, path)
   return {
     path,

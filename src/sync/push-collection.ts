@@ -1,7 +1,7 @@
 import type { PendingItem, SettledItem } from '../catalog/catalog.js'
 import { ArtifactError, type ErrorData } from '../errors.js'
+import type { CommitItem, CommitResult } from '../model/commit.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
-import type { CommitItem, CommitResult } from '../remote/remote.js'
 import { findRemoteId } from './find-remote-id.js'
 import { isItemFault } from './is-item-fault.js'
 import { type PushSession, UploadMeter } from './push-session.js'
@@ -127,7 +127,8 @@ async function commit(
   } catch (error) {
     // Whichever of many is at fault is the first of a smaller commit.
     if (!isItemFault(error)) throw error
-    if (rest.length > 1) return [...(await commit(session, collection, rest.slice(0, 1))), ...later(rest)]
+    if (rest.length > 1)
+      return [...(await commit(session, collection, rest.slice(0, 1))), ...later(rest)]
     return [{ status: 'refused', error: error.toJSON() }]
   }
   const { results, storeId } = answer
@@ -201,9 +202,13 @@ function listWanted(
   return [...new Set(result.pieces)].map(digest => {
     const piece = pieces.get(digest)
     if (piece) return { piece, meter }
-    throw new ArtifactError('REMOTE_INVALID', 'the remote asks for a piece that is not of the version', {
-      details: { url: session.remote.url, piece: digest, version: version.id },
-    })
+    throw new ArtifactError(
+      'REMOTE_INVALID',
+      'the remote asks for a piece that is not of the version',
+      {
+        details: { url: session.remote.url, piece: digest, version: version.id },
+      },
+    )
   })
 }
 

@@ -1,11 +1,11 @@
-import { ArtifactError } from '../errors.js'
+import type { ArtifactError } from '../errors.js'
 import type { Algorithm } from '../model/digest.js'
 import { formatVersionName } from '../model/reference-name.js'
 import type { Version } from '../model/version.js'
 import type { CallOptions, Remote } from '../remote/remote.js'
+import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import type { SyncEvent, SyncReport } from './sync-report.js'
-import { throwIfInterrupted } from './throw-if-interrupted.js'
 
 export interface PushContext {
   store: Store
@@ -55,7 +55,7 @@ export class PushSession {
 
   /** Makes one counted call of the remote. */
   async call<T>(work: (remote: Remote, options: CallOptions) => Promise<T>): Promise<T> {
-    throwIfInterrupted(this.context.signal)
+    checkAborted(this.context.signal)
     if (this.stopped) throw this.stopped
     this.context.report.requests += 1
     return work(this.remote, { signal: this.context.signal })

@@ -2,12 +2,12 @@ import pLimit from 'p-limit'
 import type { PendingItem } from '../catalog/catalog.js'
 import { ArtifactError, type ErrorData, storeError } from '../errors.js'
 import type { Remote } from '../remote/remote.js'
+import { checkAborted } from '../store/progress.js'
 import { checkRemoteUrl } from '../store/settings.js'
 import type { Store } from '../store/store.js'
 import { pushCollection } from './push-collection.js'
 import { type PushContext, PushSession } from './push-session.js'
 import { createReport, type SyncEvent, type SyncReport } from './sync-report.js'
-import { throwIfInterrupted } from './throw-if-interrupted.js'
 
 /** Collections that are pushed at the same time. */
 const PARALLEL_COLLECTIONS = 4
@@ -44,7 +44,7 @@ export async function pushPending(
   const push = new Push(context, openRemote, options)
   let after: string | undefined
   do {
-    throwIfInterrupted(signal)
+    checkAborted(signal)
     const page = await store.catalog.listPending(after)
     await push.pushPage(page.items)
     after = page.next
@@ -81,7 +81,7 @@ class Push {
     const limit = pLimit(PARALLEL_COLLECTIONS)
     const groups = this.#group(items)
     const ends = await Promise.allSettled(groups.map(group => limit(() => this.#push(group))))
-    throwIfInterrupted(this.#context.signal)
+    checkAborted(this.#context.signal)
     for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 

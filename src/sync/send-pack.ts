@@ -28,13 +28,8 @@ export async function sendPack(
   async function* readRecords(): AsyncGenerator<WireRecord> {
     counter.restart()
     try {
-      for await (const record of openRecords(store, keys, {
-        external: true,
-        require: true,
-        signal,
-      })) {
-        yield counter.watch(record)
-      }
+      const records = openRecords(store, keys, { require: true, signal })
+      for await (const record of records) yield counter.watch(record)
     } catch (error) {
       failure = { error }
       throw error

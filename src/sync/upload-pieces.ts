@@ -3,9 +3,9 @@ import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { parseDigest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
 import { readPiece } from '../store/manifest.js'
+import { checkAborted } from '../store/progress.js'
 import type { PushSession, UploadMeter } from './push-session.js'
 import { sendPack } from './send-pack.js'
-import { throwIfInterrupted } from './throw-if-interrupted.js'
 
 /** Pieces whose entries are held at once: about 40,000 entries. */
 const PIECES_A_GROUP = 64
@@ -62,7 +62,7 @@ async function listKeys(
     if (!keys.has(name)) keys.set(name, { key, meter })
   }
   for (const { piece, meter } of pieces) {
-    throwIfInterrupted(context.signal)
+    checkAborted(context.signal)
     for (const { digest, size, ref } of await readPiece(context.store, piece)) {
       if (ref === undefined) add({ kind: 'blob', digest: parseDigest(digest), size }, meter)
     }

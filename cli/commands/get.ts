@@ -1,0 +1,45 @@
+import { useArtifact } from '../../src/artifact/use-artifact.js'
+import { type Context, openContext, type Result } from '../context.js'
+import { count, formatBytes } from '../format.js'
+
+export async function get(
+  name: string,
+  options: { root?: string; overwrite?: boolean },
+  context: Context,
+): Promise<Result> {
+  const workspace = openContext(context)
+  const { signal, onProgress } = context
+  const { project } = workspace.settings
+  const version = await useArtifact(workspace, name, { project, signal })
+  const downloadedBytes = await version.fetch({ signal, onProgress })
+  const root = await version.download({ ...options, signal, onProgress })
+  const { resolved, asOf } = version.resolution!
+  const data = {
+    root,
+    entity: version.entity,
+    project: version.project,
+    name: version.name,
+    id: version.id,
+    version: version.version,
+    fileCount: version.fileCount,
+    size: version.size,
+    downloadedBytes,
+    resolved,
+    asOf,
+  }
+  noteAge(data, workspace.settings.remote !== null, context)
+  const text =
+    `${version.project}/${version.name}:${version.version} → ${root}  ` +
+    `${count(data.fileCount, 'file')}, ${formatBytes(data.size)}; ${formatBytes(downloadedBytes)} fetched`
+  return { data, text }
+}
+
+/** Says how old a local answer is, where a remote might know better. */
+export function noteAge(
+  { resolved, asOf }: { resolved: 'remote' | 'local'; asOf: string | null },
+  hasRemote: boolean,
+  { note }: Pick<Context, 'note'>,
+): void {
+  if (resolved === 'remote' || !hasRemote || asOf === null) return
+  note(`answered from the local store, as the remote had it on ${asOf}`)
+}

@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync, type Stats, statSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
+import { Artifact } from '../../src/artifact/artifact.js'
+import { logArtifact } from '../../src/artifact/log-artifact.js'
+import { ensureDaemon, type Workspace } from '../../src/artifact/workspace.js'
+import { ArtifactError, systemCode } from '../../src/errors.js'
+import { DEFAULT_TYPE } from '../../src/model/names.js'
+import { parseCollectionName } from '../../src/model/reference-name.js'
+import { fileError, type Policy } from '../../src/store/file-ingester.js'
+import { type Context, openContext, type Result } from '../context.js'
+import { count, formatBytes } from '../format.js'
+
+export interface PutOptions {
+  name?: string
+  type?: string
+  alias?: string[]
+  description?: string
+  metadata?: string
+  policy?: Policy
+  wait?: boolean
+}
+
+export async function put(paths: string[], options: PutOptions, context: Context): Promise<Result> {
+  const sources = paths.map(parseSource)
+  const defaults = openContext(context)
+  const { entity, project, name } = parseCollectionName(
+    options.name ?? basename(resolve(sources[0]!.path)),
+    defaults.settings,
+  )
+  const workspace: Workspace = {
+    ...defaults,
+    settings: { ...defaults.settings, entity, project },
+  }
+  const artifact = new Artifact({
+    name,
+    type: options.type ?? DEFAULT_TYPE,
+    description: options.description,
+    metadata: options.metadata === undefined ? undefined : parseMetadata(options.metadata),
+    home: workspace.settings.home,
+  })
+  const progress = sumProgress(context)
+  for (const { path, target, stat } of sources) {
+    const add = { policy: options.policy, signal: context.signal, exclusive: true, ...progress() }
+    if (stat.isDirectory()) await artifact.addDir(path, { name: target, ...add })
+    else await artifact.addFile(path, { name: target, ...add })
+  }
+  const run = { id: randomBytes(4).toString('hex'), project, jobType: 'cli_put' }
+  const logged = logArtifact(workspace, artifact, { project, run, aliases: options.alias })
+  await logged.committed
+  const { unchanged } = logged
+  warnOfIgnored(options, { unchanged, version: logged, artifact }, context)
+  await ensureDaemon(workspace)
+  if (options.wait) await logged.wait({ signal: context.signal })
+  const data = {
+    entity,
+    project,
+    name,
+    id: logged.id,
+    version: logged.version,
+    type: logged.type,
+    digest: logged.digest,
+    size: logged.size,
+    fileCount: logged.fileCount,
+    aliases: logged.aliases,
+    state: logged.state,
+    unchanged,
+    dedup: artifact.dedup,
+  }
+  return { data, text: describe(data, workspace) }
+}
+
+interface Source {
+  path: string
+  target: string | undefined
+  stat: Stats
+}
+
+/** `PATH[=NAME]`; a path that exists with its `=` is taken as it is. */
+function parseSource(text: string): Source {
+  const whole = statIfThere(text)
+  if (whole) return { path: text, target: undefined, stat: whole }
+  const at = text.lastIndexOf('=')
+  const path = at > 0 ? text.slice(0, at) : text
+  const stat = at > 0 ? statIfThere(path) : undefined
+  if (stat) return { path, target: text.slice(at + 1), stat }
+  throw new ArtifactError('FILE_NOT_FOUND', `there is no file or folder ${path}`, {
+    details: { file: path },
+  })
+}
+
+function statIfThere(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw fileError(error, path)
+  }
+}
+
+function parseMetadata(text: string): Record<string, unknown> {
+  const file = text.startsWith('@') ? text.slice(1) : undefined
+  try {
+    return JSON.parse(file === undefined ? text : readFileSync(file, 'utf8')) as Record<
+      string,
+      unknown
+    >
+  } catch (error) {
+    if (file !== undefined && systemCode(error)) throw fileError(error, file)
+    const where = file === undefined ? '--metadata' : file
+    throw new ArtifactError('INVALID_METADATA', `${where} is not JSON: ${(error as Error).message}`)
+  }
+}
+
+/** Adds up the progress of several adds. */
+function sumProgress({ onProgress }: Context) {
+  let files = 0
+  let bytes = 0
+  return () => {
+    const before = { files, bytes }
+    return {
+      onProgress: (step: { files: number; bytes: number }) => {
+        files = before.files + step.files
+        bytes = before.bytes + step.bytes
+        onProgress({ step: 'add', files, bytes })
+      },
+    }
+  }
+}
+
+function warnOfIgnored(
+  options: PutOptions,
+  {
+    unchanged,
+    version,
+    artifact,
+  }: {
+    unchanged: boolean
+    version: { description: string | null; metadata: Record<string, unknown>; version: string }
+    artifact: Artifact
+  },
+  context: Context,
+): void {
+  if (!unchanged) return
+  const ignored = [
+    options.description !== undefined &&
+      version.description !== artifact.description &&
+      'description',
+    options.metadata !== undefined &&
+      JSON.stringify(version.metadata) !== JSON.stringify(artifact.metadata) &&
+      'metadata',
+  ].filter(word => word !== false)
+  if (ignored.length === 0) return
+  context.note(
+    `warning: the content is that of ${version.version}; the ${ignored.join(' and ')} given ` +
+      `${ignored.length === 1 ? 'was' : 'were'} not applied`,
+  )
+}
+
+function describe(
+  data: {
+    project: string
+    name: string
+    version: string
+    size: number
+    fileCount: number
+    aliases: string[]
+    state: string
+    unchanged: boolean
+    dedup: { bytes: number; newBytes: number }
+  },
+  { settings }: Workspace,
+): string {
+  const name = `${data.project}/${data.name}:${data.version}`
+  const aliases = data.aliases.length > 0 ? ` (${data.aliases.join(', ')})` : ''
+  const head = data.unchanged
+    ? `${name}${aliases} has this content already; no new version`
+    : `${name}${aliases}  ${count(data.fileCount, 'file')}, ${formatBytes(data.size)}; ` +
+      `${formatBytes(data.dedup.newBytes)} new, ${formatBytes(data.dedup.bytes)} already stored`
+  return `${head}\n${describeNext(data.state, settings)}`
+}
+
+function describeNext(state: string, settings: Workspace['settings']): string {
+  if (state === 'synced') return `It is on ${settings.remote}.`
+  const safe = `It is safe in ${settings.home}`
+  if (settings.remote === null) {
+    return `${safe}. To sync it, name a server: artifact init --remote URL`
+  }
+  if (settings.mode === 'offline')
+    return `${safe}. Offline: artifact sync sends it to ${settings.remote}`
+  if (settings.daemon === 'never') return `${safe}. artifact sync sends it to ${settings.remote}`
+  return `${safe}; artifactd sends it to ${settings.remote} in the background.`
+}

@@ -1,0 +1,160 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { askRemote, type Workspace } from '../../src/artifact/workspace.js'
+import type { PendingItem } from '../../src/catalog/catalog.js'
+import { decodeExternal } from '../../src/catalog/index-external.js'
+import { homePaths } from '../../src/model/home.js'
+import { locateBlobs } from '../../src/store/locate-blobs.js'
+import { readBlob } from '../../src/store/read-blob.js'
+import type { Store } from '../../src/store/store.js'
+import { connectDaemon } from '../../src/sync/daemon-client.js'
+import { type Context, openContext, type Result } from '../context.js'
+import { count, formatBytes } from '../format.js'
+
+/** How long the remote may take to show that it is there. */
+const REACH_MS = 500
+/** Files that must stay where they are, named for one version. */
+const NAMED_FILES = 1000
+
+export async function status(_options: object, context: Context): Promise<Result> {
+  const workspace = openContext(context)
+  const { settings, store } = workspace
+  const [items, daemon, reachable] = await Promise.all([
+    listPending(store),
+    daemonStatus(store.home),
+    isReachable(workspace, context.signal),
+  ])
+  const syncing = new Map(daemon?.syncing.map(version => [version.id, version]))
+  const versions = await Promise.all(
+    items.map(async ({ versionId: id, entity, project, name, kind, error, remote }) => {
+      const version = await store.catalog.getVersion(id)
+      const progress = syncing.get(id)
+      return {
+        entity,
+        project,
+        name,
+        id,
+        version: version ? `v${version.number}` : null,
+        kind,
+        state: error ? 'failed' : progress ? 'syncing' : 'pending',
+        remote: remote ?? settings.remote,
+        ...(progress && { bytesTotal: progress.bytesTotal, bytesSent: progress.bytesSent }),
+        ...(error && { error }),
+        mustStay: kind === 'version' ? await listExternal(store, id) : [],
+      }
+    }),
+  )
+  const data = {
+    pending: items.filter(({ error }) => !error).length,
+    failed: items.filter(({ error }) => error).length,
+    daemon: daemon !== null,
+    remote: settings.remote,
+    reachable,
+    storeBytes: storeBytes(store.home),
+    home: store.home,
+    versions,
+  }
+  return { data, text: describe(data) }
+}
+
+async function listPending({ catalog }: Store): Promise<PendingItem[]> {
+  const items: PendingItem[] = []
+  let after: string | undefined
+  do {
+    const page = await catalog.listPending(after)
+    items.push(...page.items)
+    after = page.next
+  } while (after !== undefined)
+  return items
+}
+
+async function daemonStatus(home: string) {
+  const daemon = await connectDaemon(home)
+  if (!daemon) return null
+  try {
+    return await daemon.status()
+  } finally {
+    daemon.close()
+  }
+}
+
+async function isReachable(workspace: Workspace, signal: AbortSignal): Promise<boolean> {
+  const remote = await askRemote(workspace)
+  if (!remote) return false
+  try {
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(REACH_MS)])
+    await remote.capabilities({ signal: deadline })
+    return true
+  } catch {
+    // Whatever the reason, the answer to "can it be reached" is no; sync tells why.
+    return false
+  }
+}
+
+/** Files that a pending version still needs where they are (policy `immutable`). */
+async function listExternal(store: Store, id: string): Promise<string[]> {
+  const files: string[] = []
+  for (const piece of await store.catalog.getExternal(id)) {
+    const key = { kind: 'blob' as const, digest: piece.digest, size: piece.size }
+    const [place] = await locateBlobs(store, [key], { external: false })
+    if (!place || files.length >= NAMED_FILES) continue
+    files.push(...decodeExternal(readBlob(store.home, key, place)).map(({ file }) => file))
+  }
+  return files.slice(0, NAMED_FILES)
+}
+
+function storeBytes(home: string): number {
+  const { packs, objects, journal, catalog, tmp } = homePaths(home)
+  let bytes = 0
+  for (const folder of [packs, objects, journal, catalog, tmp]) {
+    if (!existsSync(folder)) continue
+    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue
+      // A file of a running ingest may be gone by now: it takes no room then.
+      bytes += statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0
+    }
+  }
+  return bytes
+}
+
+function describe(data: {
+  pending: number
+  failed: number
+  daemon: boolean
+  remote: string | null
+  reachable: boolean
+  storeBytes: number
+  home: string
+  versions: {
+    project: string
+    name: string
+    version: string | null
+    state: string
+    bytesTotal?: number
+    bytesSent?: number
+    error?: { message: string }
+    mustStay: string[]
+  }[]
+}): string {
+  const lines = data.versions.map(
+    ({ project, name, version, state, bytesTotal, bytesSent, error }) => {
+      const sent = bytesTotal
+        ? `  ${formatBytes(bytesSent ?? 0)} of ${formatBytes(bytesTotal)}`
+        : ''
+      return `${state.padEnd(8)} ${project}/${name}:${version ?? '?'}${sent}${error ? `  ${error.message}` : ''}`
+    },
+  )
+  const stay = data.versions.flatMap(({ mustStay }) => mustStay)
+  if (stay.length > 0) {
+    lines.push(`${count(stay.length, 'file')} must stay unchanged until synced:`)
+    lines.push(...stay.map(file => `  ${file}`))
+  }
+  const remote = data.remote ?? 'none'
+  return [
+    ...lines,
+    `${data.pending} pending, ${data.failed} failed`,
+    `artifactd  ${data.daemon ? 'runs' : 'does not run'}`,
+    `remote     ${remote}${data.remote && !data.reachable ? ' (does not answer)' : ''}`,
+    `store      ${data.home}, ${formatBytes(data.storeBytes)}`,
+  ].join('\n')
+}

@@ -1,0 +1,61 @@
+import { syncWorkspace } from '../../src/artifact/workspace.js'
+import { ArtifactError, ERRORS } from '../../src/errors.js'
+import type { SyncEvent, SyncReport, VersionProgress } from '../../src/sync/sync-report.js'
+import { type Context, openContext, type Result } from '../context.js'
+import { count, formatBytes } from '../format.js'
+
+export async function sync({ retry }: { retry?: boolean }, context: Context): Promise<Result> {
+  const workspace = openContext(context)
+  const { settings, store } = workspace
+  const { items } = await store.catalog.listPending()
+  if (settings.remote === null && items.every(({ remote }) => remote === null)) {
+    if (items.length > 0) {
+      throw new ArtifactError('NO_REMOTE', `${count(items.length, 'version')} cannot be synced`)
+    }
+  }
+  const report = await syncWorkspace(workspace, {
+    signal: context.signal,
+    retryFailed: retry,
+    onProgress: progressOf(context),
+  })
+  const lines = [
+    ...report.synced.map(
+      ({ project, name, number, kind, unchanged }) =>
+        `synced  ${project}/${name}:v${number}${kind === 'alias' ? '  (aliases)' : unchanged ? '  (the remote had it)' : ''}`,
+    ),
+    ...report.failed.map(
+      ({ project, name, id, error }) =>
+        `failed  ${project}/${name}@${id.slice(0, 8)}: ${error.message}`,
+    ),
+    ...report.errors.map(({ message }) => `error   ${message}`),
+    `${count(report.synced.length, 'version')} synced, ${report.pending} pending, ` +
+      `${report.failed.length} failed; ${formatBytes(report.sentBytes)} sent, ` +
+      `${formatBytes(report.skippedBytes)} was there already, ${count(report.requests, 'request')}`,
+  ]
+  return { data: report, text: lines.join('\n'), exitCode: exitCodeOf(report) }
+}
+
+function exitCodeOf({ pending, failed, errors }: SyncReport): number {
+  const unreachable = errors.find(
+    ({ code }) => ERRORS[code].exit === ERRORS.REMOTE_UNREACHABLE.exit,
+  )
+  if (unreachable) return ERRORS.REMOTE_UNREACHABLE.exit
+  return pending > 0 || failed.length > 0 ? ERRORS.SYNC_INCOMPLETE.exit : 0
+}
+
+/** Adds up the versions under way. */
+function progressOf({ onProgress }: Context): (event: SyncEvent) => void {
+  const versions = new Map<string, VersionProgress>()
+  let done = 0
+  return event => {
+    if (event.type === 'synced') done += 1
+    if (event.type === 'bytes') versions.set(event.id, event)
+    const progress = [...versions.values()]
+    onProgress({
+      step: 'upload',
+      files: done,
+      bytes: progress.reduce((sum, { bytesSent }) => sum + bytesSent, 0),
+      totalBytes: progress.reduce((sum, { bytesTotal }) => sum + bytesTotal, 0),
+    })
+  }
+}

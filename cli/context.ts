@@ -1,0 +1,30 @@
+import { openWorkspace, type Workspace } from '../src/artifact/workspace.js'
+import type { Progress } from '../src/store/progress.js'
+import { readSettings, type Settings } from '../src/store/settings.js'
+
+/** What a command is given besides its arguments. */
+export interface Context {
+  env: NodeJS.ProcessEnv
+  /** Aborted by the first Ctrl-C. */
+  signal: AbortSignal
+  /** Draws progress on a terminal; does nothing elsewhere. */
+  onProgress(progress: Progress): void
+  /** A line for a person, on standard error; quiet with `--json`. */
+  note(text: string): void
+}
+
+/** What a command came to: `data` is printed with `--json`, `text` without. */
+export interface Result {
+  data: unknown
+  text: string
+  /** Default 0. */
+  exitCode?: number
+}
+
+export function openContext(
+  { env }: Context,
+  change: (settings: Settings) => Partial<Settings> = () => ({}),
+): Workspace {
+  const settings = readSettings(env)
+  return openWorkspace({ ...settings, ...change(settings) })
+}

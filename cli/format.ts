@@ -1,0 +1,25 @@
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
+/** `1.4 GiB`: powers of 1024, three digits. */
+export function formatBytes(bytes: number): string {
+  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), UNITS.length - 1)
+  const value = bytes / 1024 ** power
+  return `${power === 0 ? value : Number(value.toPrecision(3))} ${UNITS[power]}`
+}
+
+/** `1 file`, `2 files`. */
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
+}
+
+/** Left-aligned columns, two spaces apart. */
+export function formatTable(rows: string[][]): string {
+  const widths: number[] = []
+  for (const row of rows) {
+    row.forEach((cell, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, cell.length)
+    })
+  }
+  const line = (row: string[]) => row.map((cell, index) => cell.padEnd(widths[index]!)).join('  ')
+  return rows.map(row => line(row).trimEnd()).join('\n')
+}

@@ -1,0 +1,18 @@
+import type { RouteOptions } from 'fastify'
+import { API_PATH, commitRequest, MAX_COMMIT_BYTES } from '../../src/remote/messages.js'
+import { acceptItems } from '../../src/store/accept-items.js'
+import type { Store } from '../../src/store/store.js'
+import { checkCollection, checkMessage } from '../check-request.js'
+
+export function commitItems(store: Store): RouteOptions {
+  return {
+    method: 'POST',
+    url: `${API_PATH}/entities/:entity/projects/:project/artifacts/:name/commit`,
+    bodyLimit: MAX_COMMIT_BYTES,
+    handler: async ({ params, body }) => {
+      const collection = checkCollection(params)
+      const { items } = checkMessage(body, commitRequest)
+      return { results: await acceptItems(store, collection, items) }
+    },
+  }
+}

@@ -1,0 +1,20 @@
+import type { RouteOptions } from 'fastify'
+import { decodeKeyRows, encodeIndices, MAX_KEYS_BYTES } from '../../src/remote/key-rows.js'
+import { API_PATH, INDICES_TYPE } from '../../src/remote/messages.js'
+import { locateBlobs } from '../../src/store/locate-blobs.js'
+import type { Store } from '../../src/store/store.js'
+import { checkBytes, checkServedEntity } from '../check-request.js'
+
+export function listMissing(store: Store): RouteOptions {
+  return {
+    method: 'POST',
+    url: `${API_PATH}/entities/:entity/missing`,
+    bodyLimit: MAX_KEYS_BYTES,
+    handler: async ({ params, body }, reply) => {
+      checkServedEntity((params as { entity: string }).entity)
+      const places = await locateBlobs(store, decodeKeyRows(checkBytes(body)), { external: false })
+      const missing = places.flatMap((place, index) => (place ? [] : [index]))
+      return reply.type(INDICES_TYPE).send(encodeIndices(missing))
+    },
+  }
+}

@@ -1,0 +1,37 @@
+import type { IncomingMessage } from 'node:http'
+import type { RouteOptions } from 'fastify'
+import { ArtifactError } from '../../src/errors.js'
+import { parsePackStream } from '../../src/pack/parse-pack-stream.js'
+import { API_PATH } from '../../src/remote/messages.js'
+import type { SendResult } from '../../src/remote/remote.js'
+import { receiveRecords } from '../../src/store/receive-records.js'
+import type { Store } from '../../src/store/store.js'
+import { checkServedEntity, checkStream } from '../check-request.js'
+
+export function receivePack(store: Store): RouteOptions {
+  return {
+    method: 'POST',
+    url: `${API_PATH}/entities/:entity/packs`,
+    handler: async ({ params, body, raw }): Promise<SendResult> => {
+      try {
+        checkServedEntity((params as { entity: string }).entity)
+        const records = parsePackStream(readBody(checkStream(body)))
+        const { stored, rejected } = await receiveRecords(store, records)
+        return { stored, rejected }
+      } catch (error) {
+        // A sender that is still writing reads the answer only once it may go on.
+        raw.resume()
+        throw error
+      }
+    },
+  }
+}
+
+/** Leaves the request open when its reader stops, so that it can be answered. */
+async function* readBody(request: IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    for await (const part of request.iterator({ destroyOnReturn: false })) yield part as Buffer
+  } catch (error) {
+    throw new ArtifactError('PACK_INVALID', 'the connection was cut', { cause: error })
+  }
+}

@@ -1,0 +1,240 @@
+import { once } from 'node:events'
+import { Readable } from 'node:stream'
+import got, { type Request, type Response, TimeoutError } from 'got'
+import type { z } from 'zod'
+import { ArtifactError, systemCode } from '../errors.js'
+import { checkAborted } from '../store/progress.js'
+import { checkRemoteUrl } from '../store/settings.js'
+import { API_PATH, errorMessage, MAX_ANSWER_BYTES, STORE_HEADER } from './messages.js'
+
+/** Longest answer to a request that failed: an error of ours is far shorter. */
+const MAX_ERROR_BYTES = 256 * 1024
+
+export interface HttpTimeouts {
+  /** For the address to be found, and then the connection to be made. Default 5,000 ms each. */
+  connectMs?: number
+  /** How long not a byte may move in either direction. Default 60,000 ms. */
+  idleMs?: number
+}
+
+export interface HttpRequest {
+  method?: 'GET' | 'POST'
+  query?: Record<string, string>
+  /** Content type of `body`. */
+  type?: string
+  body?: Buffer | string | AsyncIterable<Uint8Array>
+  signal?: AbortSignal
+}
+
+/** The answer to a request that succeeded. The body must be read to its end or its iterator ended. */
+export interface HttpAnswer {
+  url: string
+  status: number
+  storeId: string
+  body: AsyncIterable<Buffer>
+}
+
+export interface HttpTransportOptions {
+  /** Default null: none is sent. */
+  apiKey?: string | null
+  timeouts?: HttpTimeouts
+}
+
+/** One request to an artifactd server, whatever it is about. Maps every failure to a coded error. */
+export class HttpTransport {
+  /** Without a slash at its end. */
+  readonly url: string
+  readonly #options: HttpTransportOptions
+
+  /** @throws `INVALID_CONFIG` for an address or a key that cannot be used; neither is repeated. */
+  constructor(url: string, options: HttpTransportOptions) {
+    this.url = checkRemoteUrl(url)
+    this.#options = options
+    const { apiKey = null } = options
+    if (apiKey !== null && !/^[\x21-\x7e]+$/.test(apiKey)) {
+      throw new ArtifactError('INVALID_CONFIG', 'an API key is printable ASCII without spaces')
+    }
+  }
+
+  /** @param path segments under the API, not yet encoded. */
+  async request(path: string[], request: HttpRequest = {}): Promise<HttpAnswer> {
+    const { signal } = request
+    checkAborted(signal)
+    const url = new URL(`${this.url}${API_PATH}/${path.map(encodeURIComponent).join('/')}`)
+    for (const [name, value] of Object.entries(request.query ?? {})) {
+      url.searchParams.set(name, value)
+    }
+    const call = this.#start(url, request)
+    let response: Response
+    try {
+      ;[response] = (await once(call.stream, 'response')) as [Response]
+    } catch (error) {
+      throw call.explain(error)
+    }
+    const status = response.statusCode
+    const storeId = response.headers[STORE_HEADER]
+    if (status < 200 || status > 299) throw await this.#toError(call, status)
+    if (typeof storeId !== 'string' || !/^[0-9a-f]{32}$/.test(storeId)) {
+      call.stream.destroy()
+      throw invalidAnswer('it does not say which store it is of', { url: url.href, status })
+    }
+    return { url: url.href, status, storeId, body: call.read() }
+  }
+
+  #start(url: URL, { method = 'GET', type, body, signal }: HttpRequest): HttpCall {
+    const { apiKey = null, timeouts = {} } = this.#options
+    const { connectMs = 5000, idleMs = 60_000 } = timeouts
+    // What the body itself throws, for got would wrap it into an error of its own.
+    let failure: { error: unknown } | undefined
+    const upload =
+      body === undefined || typeof body === 'string' || Buffer.isBuffer(body)
+        ? body
+        : Readable.from(
+            watchErrors(body, error => {
+              failure = { error }
+            }),
+            { objectMode: false },
+          )
+    const stream = got.stream(url, {
+      method,
+      headers: {
+        'user-agent': 'artifactd',
+        ...(type !== undefined && { 'content-type': type }),
+        ...(apiKey !== null && { authorization: `Bearer ${apiKey}` }),
+      },
+      ...(upload !== undefined && { body: upload }),
+      signal,
+      retry: { limit: 0 },
+      timeout: {
+        lookup: connectMs,
+        connect: connectMs,
+        secureConnect: connectMs,
+        socket: idleMs,
+      },
+      followRedirect: false,
+      throwHttpErrors: false,
+      decompress: false,
+    })
+    const explain = (error: unknown) => {
+      checkAborted(signal)
+      return failure ? failure.error : networkError(error, url)
+    }
+    return new HttpCall(stream, url, explain)
+  }
+
+  async #toError(call: HttpCall, status: number): Promise<ArtifactError> {
+    const details = { url: call.url.href, status }
+    const bytes = await readAll(call.read(), MAX_ERROR_BYTES)
+    const given = errorMessage.safeParse(bytes && parseJson(bytes)).data?.error
+    if (status === 401 || status === 403) {
+      const message = given?.message ?? `${call.url.origin} refuses the API key`
+      return new ArtifactError('REMOTE_UNAUTHORIZED', message, { details })
+    }
+    if (given) return new ArtifactError(given.code, given.message, { details: given.details })
+    if (status >= 500) {
+      const message = `${call.url.href} answers with status ${status}`
+      return new ArtifactError('REMOTE_FAILED', message, { details })
+    }
+    return invalidAnswer(`it has status ${status} and no error of ours`, details)
+  }
+}
+
+/** One exchange under way. */
+class HttpCall {
+  readonly url: URL
+  readonly stream: Request
+  /** The error to throw for one that the stream gave. */
+  readonly explain: (error: unknown) => unknown
+
+  constructor(stream: Request, url: URL, explain: (error: unknown) => unknown) {
+    this.stream = stream
+    this.url = url
+    this.explain = explain
+    // Whoever reads gets the error; one that comes between two reads must not end the process.
+    stream.on('error', () => {})
+  }
+
+  async *read(): AsyncGenerator<Buffer, void, undefined> {
+    try {
+      for await (const part of this.stream) yield part as Buffer
+    } catch (error) {
+      throw this.explain(error)
+    } finally {
+      this.stream.destroy()
+    }
+  }
+}
+
+/**
+ * Reads a JSON answer.
+ * @throws `REMOTE_INVALID` when it is not what `schema` says.
+ */
+export async function readMessage<T>(answer: HttpAnswer, schema: z.ZodType<T>): Promise<T> {
+  const { url, status } = answer
+  const bytes = await readAll(answer.body, MAX_ANSWER_BYTES)
+  const parsed = schema.safeParse(bytes && parseJson(bytes))
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  const where = issue && issue.path.length > 0 ? ` at ${issue.path.join('.')}` : ''
+  throw invalidAnswer(`${issue?.message ?? 'it is not valid'}${where}`, { url, status })
+}
+
+/** The whole body, or null when it is longer than `max`. */
+export async function readAll(
+  body: AsyncIterable<Uint8Array>,
+  max: number,
+): Promise<Buffer | null> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of body) {
+    length += part.length
+    if (length > max) return null
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
+
+export function invalidAnswer(
+  reason: string,
+  details: { url: string; status: number },
+  cause?: unknown,
+): ArtifactError {
+  const message = `the answer of ${details.url} makes no sense: ${reason}`
+  return new ArtifactError('REMOTE_INVALID', message, { cause, details })
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+function networkError(error: unknown, url: URL): ArtifactError {
+  const system = systemCode(error)
+  const details = { url: url.href, system }
+  const { message } = error as Error
+  if (system?.startsWith('HPE_')) {
+    const text = `${url.origin} does not speak HTTP: ${message}`
+    return new ArtifactError('REMOTE_INVALID', text, { cause: error, details })
+  }
+  const reason =
+    error instanceof TimeoutError ? `no answer in time (${error.event}, ${error.message})` : message
+  return new ArtifactError('REMOTE_UNREACHABLE', `cannot reach ${url.origin}: ${reason}`, {
+    cause: error,
+    details,
+  })
+}
+
+async function* watchErrors(
+  parts: AsyncIterable<Uint8Array>,
+  onError: (error: unknown) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* parts
+  } catch (error) {
+    onError(error)
+    throw error
+  }
+}

@@ -1,0 +1,159 @@
+import { ArtifactError, ERRORS } from '../errors.js'
+import type { CommitItem, CommitResult } from '../model/commit.js'
+import { algorithmOf, isDigest } from '../model/digest.js'
+import { normalizeMetadata } from '../model/metadata.js'
+import {
+  checkId,
+  checkName,
+  checkProject,
+  checkTags,
+  checkType,
+  checkUserAliases,
+} from '../model/names.js'
+import { MAX_PIECE_BYTES } from '../model/piece.js'
+import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import { ManifestChecker } from './manifest-checker.js'
+import type { Store } from './store.js'
+
+/**
+ * Commits items that came from outside, in their order, as `Remote.commit` promises. Nothing is
+ * believed: names, digests and sizes are checked, a version must be what its pieces add up to, and
+ * every blob of a piece that does not vouch for its blobs must be here. A version that is committed
+ * makes its pieces vouch.
+ *
+ * Items may be sent again: a version id, and a log id, is answered as it was the first time. The
+ * entity of a version is that of `collection`, whatever it says itself.
+ *
+ * @throws errors of the store only; what is wrong with an item is its result. Items before are then
+ *   committed.
+ */
+export async function acceptItems(
+  store: Store,
+  collection: CollectionName,
+  items: CommitItem[],
+): Promise<CommitResult[]> {
+  const acceptor = new Acceptor(store, collection)
+  const results: CommitResult[] = []
+  for (const item of items) results.push(await acceptor.accept(item))
+  return results
+}
+
+class Acceptor {
+  readonly #store: Store
+  readonly #collection: CollectionName
+  readonly #checker: ManifestChecker
+  /** The id under which the content of a version of this request is known, by the id sent. */
+  readonly #knownAs = new Map<string, string>()
+  #waiting = false
+
+  constructor(store: Store, collection: CollectionName) {
+    this.#store = store
+    this.#collection = collection
+    this.#checker = new ManifestChecker(store)
+  }
+
+  async accept(item: CommitItem): Promise<CommitResult> {
+    const result = await this.#decide(item).catch((error: unknown): CommitResult => {
+      if (!isRefusal(error)) throw error
+      return { status: 'refused', error: error.toJSON() }
+    })
+    if (result.status !== 'committed') this.#waiting = true
+    else if (item.kind === 'version') this.#knownAs.set(item.version.id, result.id)
+    return result
+  }
+
+  #decide(item: CommitItem): Promise<CommitResult> {
+    return item.kind === 'version' ? this.#acceptVersion(item) : this.#moveAliases(item)
+  }
+
+  async #acceptVersion(item: CommitItem & { kind: 'version' }): Promise<CommitResult> {
+    const version = checkVersion(item.version, this.#collection)
+    const aliases = checkUserAliases(item.aliases)
+    if (this.#waiting) {
+      const { lacking } = await this.#checker.check(version, { lackingOnly: true })
+      return { status: 'waiting', pieces: lacking }
+    }
+    const known = await this.#store.catalog.getVersion(version.id)
+    if (known) return answerKnown(known, version)
+    const { lacking, packs, objects } = await this.#checker.check(version)
+    if (lacking.length > 0) return { status: 'incomplete', pieces: lacking }
+    // The journal names the packs, so that their locations outlive an index that was not flushed.
+    const { logId } = item
+    const request = { logId, version, aliases, complete: true, packs, objects }
+    return { status: 'committed', ...(await this.#store.catalog.log(request)) }
+  }
+
+  async #moveAliases(item: CommitItem & { kind: 'alias' }): Promise<CommitResult> {
+    const { logId } = item
+    const aliases = checkUserAliases(item.aliases)
+    const sent = checkId(item.versionId)
+    const versionId = this.#knownAs.get(sent) ?? sent
+    if (this.#waiting) return { status: 'waiting', pieces: [] }
+    const version = await this.#store.catalog.getVersion(versionId)
+    if (!version || !isIn(version, this.#collection)) {
+      const { project, name } = this.#collection
+      const message = `"${project}/${name}" has no version @${versionId}`
+      throw new ArtifactError('VERSION_NOT_FOUND', message, { details: { id: versionId } })
+    }
+    const answer = await this.#store.catalog.moveAliases({ logId, versionId, aliases })
+    return { status: 'committed', ...answer }
+  }
+}
+
+/** The caller's faults. Damage and full disks are the store's, and a later call may succeed. */
+function isRefusal(error: unknown): error is ArtifactError {
+  if (!(error instanceof ArtifactError)) return false
+  return ERRORS[error.code].http < 500 && error.code !== 'BLOB_MISSING'
+}
+
+/** A version that is here already: sent again because the first answer was lost. */
+function answerKnown(known: Version, version: VersionContent): CommitResult {
+  const same =
+    isIn(known, version) &&
+    known.pieces.length === version.pieces.length &&
+    known.pieces.every(({ digest }, index) => digest === version.pieces[index]?.digest)
+  if (!same) throw invalid(`the id ${version.id} belongs to another version`, { id: version.id })
+  return { status: 'committed', id: known.id, number: known.number, unchanged: false }
+}
+
+function isIn(version: CollectionName, { entity, project, name }: CollectionName): boolean {
+  return version.entity === entity && version.project === project && version.name === name
+}
+
+function checkVersion(version: VersionContent, collection: CollectionName): VersionContent {
+  const { id, algorithm, digest, size, fileCount, pieces, run } = version
+  checkId(id)
+  if (checkProject(version.project) !== collection.project) throw wrongCollection(version)
+  if (checkName(version.name) !== collection.name) throw wrongCollection(version)
+  if (run) checkProject(run.project)
+  if (!isDigest(`${algorithm}:${digest}`)) throw invalid(`not a digest of ${algorithm}: ${digest}`)
+  checkCount('size', size, Number.MAX_SAFE_INTEGER)
+  checkCount('number of files', fileCount, Number.MAX_SAFE_INTEGER)
+  for (const piece of pieces) {
+    if (!isDigest(piece.digest) || algorithmOf(piece.digest) !== algorithm) {
+      throw invalid(`a piece has no digest of ${algorithm}: ${piece.digest}`)
+    }
+    checkCount('size of a piece', piece.size, MAX_PIECE_BYTES)
+    checkCount('count of a piece', piece.count, MAX_PIECE_BYTES)
+  }
+  return {
+    ...version,
+    entity: collection.entity,
+    type: checkType(version.type, version.name),
+    tags: checkTags(version.tags),
+    metadata: normalizeMetadata(version.metadata),
+  }
+}
+
+function checkCount(what: string, value: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= 0 && value <= max) return
+  throw invalid(`the ${what} is not a whole number from 0 to ${max}: ${value}`)
+}
+
+function wrongCollection({ project, name }: CollectionName): ArtifactError {
+  return invalid('a version belongs to another collection', { project, name })
+}
+
+function invalid(message: string, details?: Record<string, unknown>): ArtifactError {
+  return new ArtifactError('REQUEST_INVALID', message, { details })
+}

@@ -1,0 +1,131 @@
+import type { FoundVersion } from '../catalog/catalog.js'
+import { ArtifactError, isArtifactError } from '../errors.js'
+import type { ArtifactName, Selector } from '../model/reference-name.js'
+import type { Version } from '../model/version.js'
+import type { Remote, RemoteVersion } from '../remote/remote.js'
+import { checkAborted } from '../store/progress.js'
+import type { Store } from '../store/store.js'
+import { checkRemoteVersion } from './check-remote-version.js'
+
+/** How long the remote may take before the local answer is given, in milliseconds. */
+const TIMEOUT_MS = 2000
+
+export interface ResolveOptions {
+  signal?: AbortSignal
+  /** Milliseconds that the remote has for its answer. Default 2,000. */
+  timeout?: number
+  /** Default: the clock of the system. */
+  clock?: () => Date
+}
+
+export interface ResolvedVersion {
+  version: Version
+  /** Who said which version the name means. */
+  resolved: 'remote' | 'local'
+  /** When that was last known to be the remote's answer (ISO 8601); null if it never was. */
+  asOf: string | null
+  /** What to pull, when the remote answered. */
+  remote?: RemoteVersion
+  /** The whole version is in the local store. */
+  local: boolean
+}
+
+/**
+ * Finds the version that a name means. Ids and numbers that are here are answered here, and so is
+ * an alias that a version pending here moved. For everything else the remote is asked, once; what
+ * is here is answered when the remote cannot be reached, or does not know the name.
+ *
+ * @throws `ARTIFACT_NOT_FOUND` or `VERSION_NOT_FOUND` when neither has it; `VERSION_RENUMBERED`;
+ *   `REMOTE_UNREACHABLE` (or how else the remote failed) when it is not here and the remote does
+ *   not answer; `REMOTE_UNAUTHORIZED`; `INTERRUPTED`.
+ */
+export async function resolveVersion(
+  store: Store,
+  remote: Remote | null,
+  name: ArtifactName,
+  options: ResolveOptions = {},
+): Promise<ResolvedVersion> {
+  const here = await findHere(store, name)
+  const found = here instanceof ArtifactError ? undefined : here
+  const isSure = found && (name.selector.kind !== 'alias' || found.pendingAlias)
+  if (found && (isSure || !remote)) return answerHere(found)
+  if (!remote) throw here
+  try {
+    return await askRemote(store, remote, name, options)
+  } catch (error) {
+    checkAborted(options.signal)
+    if (!(error instanceof ArtifactError)) throw error
+    if (!isNotFound(error) && !error.retryable) throw error
+    if (found) return answerHere(found)
+    throw isNotFound(error) ? error : neither(name, error)
+  }
+}
+
+/** The error is one that says that it is not here. */
+async function findHere(store: Store, name: ArtifactName): Promise<FoundVersion | ArtifactError> {
+  try {
+    return await store.catalog.findVersion(name, name.selector)
+  } catch (error) {
+    if (isNotFound(error)) return error as ArtifactError
+    throw error
+  }
+}
+
+function isNotFound(error: unknown): boolean {
+  return isArtifactError(error, 'ARTIFACT_NOT_FOUND') || isArtifactError(error, 'VERSION_NOT_FOUND')
+}
+
+function answerHere({ version, asOf }: FoundVersion): ResolvedVersion {
+  return { version, resolved: 'local', asOf, local: true }
+}
+
+async function askRemote(
+  store: Store,
+  remote: Remote,
+  name: ArtifactName,
+  { signal, timeout = TIMEOUT_MS, clock = () => new Date() }: ResolveOptions,
+): Promise<ResolvedVersion> {
+  const { entity, project, selector } = name
+  const limit = AbortSignal.timeout(timeout)
+  const collection = { entity, project, name: name.name }
+  let answer: RemoteVersion
+  try {
+    answer = await remote.findVersion(collection, selector, {
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    })
+  } catch (error) {
+    if (!limit.aborted || signal?.aborted) throw error
+    throw new ArtifactError(
+      'REMOTE_UNREACHABLE',
+      `${remote.url} did not answer within ${timeout / 1000} s`,
+      { cause: error, details: { url: remote.url, timeout } },
+    )
+  }
+  const checked = checkRemoteVersion(remote, answer.version)
+  if (checked.project !== project || checked.name !== name.name || !isMeant(checked, selector)) {
+    throw new ArtifactError('REMOTE_INVALID', 'the remote answered another version than asked', {
+      details: { url: remote.url, asked: name, answered: checked.id },
+    })
+  }
+  const known = await store.catalog.getVersion(checked.id)
+  const version: Version = { ...checked, entity, state: known?.state ?? 'synced' }
+  return {
+    version,
+    resolved: 'remote',
+    asOf: clock().toISOString(),
+    remote: { storeId: answer.storeId, version },
+    local: known !== null,
+  }
+}
+
+function isMeant({ id, number, aliases }: Omit<Version, 'state'>, selector: Selector): boolean {
+  if (selector.kind === 'id') return id.startsWith(selector.id)
+  if (selector.kind === 'number') return number === selector.number
+  return aliases.includes(selector.alias)
+}
+
+/** It is not here, and whether the remote has it cannot be known. */
+function neither({ project, name }: ArtifactName, error: ArtifactError): ArtifactError {
+  const message = `"${project}/${name}" is not here, and the remote cannot tell: ${error.message}`
+  return new ArtifactError(error.code, message, { cause: error, details: error.details })
+}
