@@ -22,10 +22,10 @@ export interface VersionRow extends Omit<VersionContent, 'pieces'> {
   remoteId?: string
 }
 
-/** Which version a number means, and which it meant here before the remote gave it away. */
+/** The version that a number means, and the one it meant here before the remote gave it away. */
 export interface NumberRow {
   id?: string
-  was?: { id: string; to: number }
+  was?: string
 }
 
 export interface AliasRow {
@@ -53,7 +53,7 @@ export async function applyRecord(
     case 'import':
       return applyImport(txn, record)
     case 'settled':
-      for (const item of record.items) await applySettled(txn, record.at, item)
+      return applySettled(txn, record)
   }
 }
 
@@ -133,9 +133,10 @@ async function applyImport(txn: Transaction, record: JournalRecord & { t: 'impor
   const known = await txn.get<VersionRow>(keys.version(content.id))
   const row: VersionRow = { ...known, ...content, state: 'synced', settled: true }
   delete row.error
+  if (known && known.number !== row.number) await leaveNumber(txn, known)
   txn.put(keys.version(row.id), row)
   txn.put(keys.pieces(row.id), pieces)
-  await placeNumber(txn, row, row.number)
+  await placeNumber(txn, row)
   const collection = await txn.get<CollectionRow>(keys.collection(row))
   txn.put(keys.collection(row), {
     type: row.type,
@@ -149,39 +150,54 @@ async function applyImport(txn: Transaction, record: JournalRecord & { t: 'impor
   }
 }
 
-async function applySettled(txn: Transaction, at: string, item: SettledItem): Promise<void> {
-  const pending = await txn.get<PendingItem>(keys.pending(item.seq))
-  if (!pending) return
-  txn.del(keys.pending(item.seq))
+/** First every version leaves its provisional number, so that none stands in another's way. */
+async function applySettled(
+  txn: Transaction,
+  { at, items }: JournalRecord & { t: 'settled' },
+): Promise<void> {
+  const settled: VersionRow[] = []
+  for (const { seq, number, remoteId } of items) {
+    const pending = await takePending(txn, at, seq)
+    const row = pending && (await txn.get<VersionRow>(keys.version(pending.versionId)))
+    if (pending?.kind !== 'version' || !row) continue
+    if (row.number !== number) await leaveNumber(txn, row)
+    const { error: _, ...rest } = row
+    const known = remoteId && remoteId !== row.id && { remoteId }
+    settled.push({ ...rest, number, state: 'synced', settled: true, ...known })
+  }
+  for (const row of settled) {
+    txn.put(keys.version(row.id), row)
+    await placeNumber(txn, row)
+  }
+}
+
+/** Removes a pending item; the aliases that it moved are the remote's from now on. */
+async function takePending(
+  txn: Transaction,
+  at: string,
+  seq: number,
+): Promise<PendingItem | undefined> {
+  const pending = await txn.get<PendingItem>(keys.pending(seq))
+  if (!pending) return undefined
+  txn.del(keys.pending(seq))
   for (const name of [...pending.aliases, 'latest']) {
     const key = keys.alias(pending, name)
     const alias = await txn.get<AliasRow>(key)
-    if (alias?.pending === item.seq) txn.put(key, { id: alias.id, asOf: at } satisfies AliasRow)
+    if (alias?.pending === seq) txn.put(key, { id: alias.id, asOf: at } satisfies AliasRow)
   }
-  const row = await txn.get<VersionRow>(keys.version(pending.versionId))
-  if (pending.kind === 'alias' || !row) return
-  const { error: _, ...settled } = row
-  const before = row.number
-  const after: VersionRow = {
-    ...settled,
-    number: item.number,
-    state: 'synced',
-    settled: true,
-    ...(item.remoteId && item.remoteId !== row.id && { remoteId: item.remoteId }),
-  }
-  txn.put(keys.version(row.id), after)
-  if (before !== item.number) {
-    const old = await txn.get<NumberRow>(keys.number(row, before))
-    txn.put(keys.number(row, before), {
-      ...(old?.id !== row.id && { id: old?.id }),
-      was: { id: row.id, to: item.number },
-    } satisfies NumberRow)
-  }
-  await placeNumber(txn, after, item.number)
+  return pending
 }
 
-/** Gives a settled number to a version; a provisional holder of it moves to the next free one. */
-async function placeNumber(txn: Transaction, row: VersionRow, number: number): Promise<void> {
+async function leaveNumber(txn: Transaction, row: VersionRow): Promise<void> {
+  const key = keys.number(row, row.number)
+  const old = await txn.get<NumberRow>(key)
+  const other = old?.id !== row.id && { id: old?.id }
+  txn.put(key, { ...other, was: row.id } satisfies NumberRow)
+}
+
+/** Gives a settled version its number; a provisional holder of it moves to the next free one. */
+async function placeNumber(txn: Transaction, row: VersionRow): Promise<void> {
+  const { number } = row
   const key = keys.number(row, number)
   const holder = await txn.get<NumberRow>(key)
   const collection = await txn.get<CollectionRow>(keys.collection(row))
@@ -194,7 +210,7 @@ async function placeNumber(txn: Transaction, row: VersionRow, number: number): P
     if (!other || other.settled) return
     txn.put(keys.version(other.id), { ...other, number: next } satisfies VersionRow)
     txn.put(keys.number(row, next), { id: other.id } satisfies NumberRow)
-    txn.put(key, { id: row.id, was: { id: other.id, to: next } } satisfies NumberRow)
+    txn.put(key, { id: row.id, was: other.id } satisfies NumberRow)
     next += 1
   }
   txn.put(keys.collection(row), { type: row.type, next } satisfies CollectionRow)

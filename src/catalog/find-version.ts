@@ -33,14 +33,15 @@ export async function findVersion(
 
 async function findByNumber(db: Database, collection: CollectionName, number: number) {
   const row = (await db.get(keys.number(collection, number))) as NumberRow | undefined
-  if (row?.was) {
+  const was = row?.was && (await getVersion(db, row.was))
+  if (row && was) {
     const name = `${collection.project}/${collection.name}`
     const now = row.id ? `@${row.id}` : 'a version that is not here'
     throw new ArtifactError(
       'VERSION_RENUMBERED',
-      `"${name}:v${number}" was @${row.was.id} here, which is v${row.was.to} now; ` +
+      `"${name}:v${number}" was @${was.id} here, which is v${was.number} now; ` +
         `on the remote v${number} is ${now}`,
-      { details: { name, number, was: row.was.id, wasNow: row.was.to, is: row.id ?? null } },
+      { details: { name, number, was: was.id, wasNow: was.number, is: row.id ?? null } },
     )
   }
   const version = row?.id ? await getVersion(db, row.id) : null

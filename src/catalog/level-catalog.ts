@@ -30,7 +30,10 @@ import { decodeLocation, keyRange, keys, locationKey } from './keys.js'
 import type { JournalRecord } from './records.js'
 import { type Database, Transaction } from './transaction.js'
 
-/** Decides, within a transaction, what a commit writes and answers. */
+/**
+ * Decides, within a transaction, what a commit writes and answers. A plan that throws has put
+ * nothing into the transaction.
+ */
 type Plan = (txn: Transaction, at: string) => Promise<{ record?: JournalRecord; answer: LogAnswer }>
 
 interface Commit {
@@ -41,6 +44,9 @@ interface Commit {
 
 /** Most commits that share one flush, so that none waits long. */
 const MAX_GROUP = 200
+
+/** Of commits that name no version. */
+const NO_ANSWER: LogAnswer = { id: '', number: 0, unchanged: false }
 
 /**
  * The {@link Catalog} of one store over its journal and a LevelDB. It must be the only one: open
@@ -95,12 +101,10 @@ export class LevelCatalog implements Catalog {
   }
 
   async log(request: LogRequest): Promise<LogAnswer> {
-    await this.#addBytes(request)
-    if (request.external) {
-      await this.#write(() => indexExternal(this.#db, this.#home, request.external ?? []))
-    }
     return this.#commit(async (txn, at) => {
-      const { version, logId } = request
+      await this.#addBytes(request)
+      const { version, logId, external } = request
+      if (external) await this.#write(() => indexExternal(this.#db, this.#home, external))
       const given = await txn.get<LogAnswer>(keys.answer(logId))
       if (given) return { answer: given }
       const collection = await txn.get<CollectionRow>(keys.collection(version))
@@ -126,7 +130,7 @@ export class LevelCatalog implements Catalog {
         complete: request.complete ?? false,
         packs: request.packs,
         objects: request.objects,
-        ...(request.external && { external: request.external }),
+        ...(external && { external }),
       }
       return { record, answer: { id: version.id, number, unchanged: false } }
     })
@@ -140,8 +144,8 @@ export class LevelCatalog implements Catalog {
   }
 
   async import(request: ImportRequest): Promise<void> {
-    await this.#addBytes(request)
     await this.#commit(async (txn, at) => {
+      await this.#addBytes(request)
       const { version, ...rest } = request
       const collection = await txn.get<CollectionRow>(keys.collection(version))
       if (collection && collection.type !== version.type) throw typeConflict(version, collection)
@@ -183,26 +187,27 @@ export class LevelCatalog implements Catalog {
   async settle(storeId: string, items: SettledItem[]): Promise<void> {
     await this.#commit(async (_, at) => ({
       record: { t: 'settled', at, storeId, items },
-      answer: { id: '', number: 0, unchanged: false },
+      answer: NO_ANSWER,
     }))
   }
 
   async setPendingError(seq: number, error?: ErrorData): Promise<void> {
-    const item = (await this.#db.get(keys.pending(seq))) as PendingItem | undefined
-    if (!item) return
-    const { error: _, ...clean } = item
-    const txn = new Transaction(this.#db)
-    txn.put(keys.pending(seq), error ? { ...clean, error } : clean)
-    const row = await txn.get<VersionRow>(keys.version(item.versionId))
-    if (row && item.kind === 'version') {
-      const { error: __, ...version } = row
-      txn.put(keys.version(row.id), {
-        ...version,
-        state: error ? 'failed' : 'pending',
-        ...(error && { error }),
-      } satisfies VersionRow)
-    }
-    await this.#write(() => txn.write())
+    await this.#commit(async txn => {
+      const item = await txn.get<PendingItem>(keys.pending(seq))
+      if (!item) return { answer: NO_ANSWER }
+      const { error: _, ...clean } = item
+      txn.put(keys.pending(seq), error ? { ...clean, error } : clean)
+      const row = await txn.get<VersionRow>(keys.version(item.versionId))
+      if (row && item.kind === 'version') {
+        const { error: __, ...version } = row
+        txn.put(keys.version(row.id), {
+          ...version,
+          state: error ? 'failed' : 'pending',
+          ...(error && { error }),
+        } satisfies VersionRow)
+      }
+      return { answer: NO_ANSWER }
+    })
   }
 
   /** Waits for the commits under way, then closes journal and index. */
@@ -220,14 +225,13 @@ export class LevelCatalog implements Catalog {
   #commit(plan: Plan): Promise<LogAnswer> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ plan, resolve, reject })
-      this.#committing ??= this.#commitAll().finally(() => {
-        this.#committing = undefined
-      })
+      this.#committing ??= this.#commitAll()
     })
   }
 
   async #commitAll(): Promise<void> {
     while (this.#queue.length > 0) await this.#commitGroup(this.#queue.splice(0, MAX_GROUP))
+    this.#committing = undefined
   }
 
   /** Plans commits one after another over one transaction, then flushes and indexes them once. */
@@ -251,11 +255,8 @@ export class LevelCatalog implements Catalog {
       }
     }
     try {
-      if (records.length > 0) {
-        const seq = await this.#journal.append(records)
-        txn.put(keys.applied, seq)
-        await this.#write(() => txn.write())
-      }
+      if (records.length > 0) txn.put(keys.applied, await this.#journal.append(records))
+      if (txn.size > 0) await this.#write(() => txn.write())
     } catch (error) {
       for (const commit of accepted) commit.reject(error)
       return

@@ -58,12 +58,14 @@ class HostLink {
         this.#client = undefined
         throw error
       })
-      const client = await this.#client
+      const connecting = this.#client
+      const client = await connecting
       try {
         return await client.call<T>(method, args)
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error
-        this.#client = undefined
+        // Another call that was lost with this one may have connected again already.
+        if (this.#client === connecting) this.#client = undefined
       }
     }
   }

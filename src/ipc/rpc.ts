@@ -22,7 +22,8 @@ export function serveRpc(socket: Socket, handlers: Record<string, RpcHandler>): 
     const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined
     if (!handler) return new ResponseError(ErrorCodes.MethodNotFound, `no method ${method}`)
     try {
-      const args = (Array.isArray(params) ? params : []) as never[]
+      // JSON has no undefined: an argument that was left out before another comes as null.
+      const args = (Array.isArray(params) ? params : []).map(arg => arg ?? undefined) as never[]
       return (await handler(...args)) ?? null
     } catch (error) {
       const coded = error instanceof TypeError ? error : storeError(error, method)

@@ -130,7 +130,7 @@ export class HttpTransport {
       const message = given?.message ?? `${call.url.origin} refuses the API key`
       return new ArtifactError('REMOTE_UNAUTHORIZED', message, { details })
     }
-    if (given) return new ArtifactError(given.code, given.message, { details: given.details })
+    if (given) return given
     if (status >= 500) {
       const message = `${call.url.href} answers with status ${status}`
       return new ArtifactError('REMOTE_FAILED', message, { details })

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { ArtifactError, type ErrorData } from '../errors.js'
+import { ArtifactError, ERRORS, type ErrorData } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
-import { ALGORITHMS, type Algorithm, type Digest, isDigest } from '../model/digest.js'
+import { ALGORITHMS, type Algorithm, type Digest, isAlgorithm, isDigest } from '../model/digest.js'
 import { MAX_PIECE_BYTES } from '../model/piece.js'
 import type { Version, VersionContent } from '../model/version.js'
 import type { Capabilities, SendResult } from './remote.js'
@@ -66,21 +66,28 @@ const version = versionContent.extend({
   state: z.enum(['pending', 'failed', 'synced']),
 }) satisfies z.ZodType<Version>
 
-/** An error as data. A code that is not in the table becomes `REQUEST_INVALID`. */
-const errorData = z
-  .object({
-    code: z.string(),
-    message: z.string(),
-    details: z.record(z.string(), z.unknown()).optional(),
-  })
-  .transform((data): ErrorData => ArtifactError.from(data, 'REQUEST_INVALID').toJSON())
+const errorFields = z.object({
+  code: z.string(),
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+})
 
-export const errorMessage = z.object({ error: errorData })
+/** What is wrong with a part of a request. A code that is not in the table is `REQUEST_INVALID`. */
+const errorData = errorFields.transform(
+  (data): ErrorData => ArtifactError.from(data, 'REQUEST_INVALID').toJSON(),
+)
+
+/** Why a whole request failed. A code that is not in the table makes it some other program's. */
+export const errorMessage = z.object({
+  error: errorFields
+    .refine(({ code }) => Object.hasOwn(ERRORS, code), 'unknown code')
+    .transform(data => ArtifactError.from(data)),
+})
 
 export const capabilitiesMessage = z.object({
   storeId: hexId,
   protocol: z.object({ min: count, max: count }),
-  digests: z.array(algorithm),
+  digests: z.array(z.string()).transform(names => names.filter(isAlgorithm)),
   entity: z.string(),
 }) satisfies z.ZodType<Capabilities>
 

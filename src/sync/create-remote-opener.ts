@@ -1,6 +1,6 @@
 import { openHttpRemote } from '../remote/http-remote.js'
 import type { Remote } from '../remote/remote.js'
-import { openRetryingRemote } from '../remote/retrying-remote.js'
+import { retryRemote } from '../remote/retrying-remote.js'
 import type { Settings } from '../store/settings.js'
 import type { OpenRemote } from './push.js'
 
@@ -17,6 +17,6 @@ export function createRemoteOpener(
   return (url): Remote => {
     const isOurs = remote === null || remote === url
     const key = (isOurs && apiKey) || undefined
-    return openRetryingRemote(openHttpRemote({ url, apiKey: key }), { retries })
+    return retryRemote(openHttpRemote({ url, apiKey: key }), { retries })
   }
 }

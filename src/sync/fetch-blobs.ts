@@ -64,12 +64,13 @@ async function fetchAll(
   for (let attempt = 1; ; attempt += 1) {
     checkAborted(options.signal)
     const failure = await fetchOnce(store, remote, absent, { ...options, rejected })
+    if (failure && !PASSING.has(failure.code)) throw failure
     const before = absent.length
     absent = await listAbsent(store, absent)
     if (absent.length === 0) return
     if (!failure) throw absenceError(remote, absent, { ...options, rejected })
     if (absent.length < before) attempt = 0
-    if (attempt === ATTEMPTS || !PASSING.has(failure.code)) throw asRemoteError(remote, failure)
+    if (attempt === ATTEMPTS) throw asRemoteError(remote, failure)
   }
 }
 

@@ -86,20 +86,23 @@ async function askRemote(
   { signal, timeout = TIMEOUT_MS, clock = () => new Date() }: ResolveOptions,
 ): Promise<ResolvedVersion> {
   const { entity, project, selector } = name
-  const limit = AbortSignal.timeout(timeout)
+  const limit = new AbortController()
+  const timer = setTimeout(() => limit.abort(), timeout)
   const collection = { entity, project, name: name.name }
   let answer: RemoteVersion
   try {
     answer = await remote.findVersion(collection, selector, {
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      signal: signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
     })
   } catch (error) {
-    if (!limit.aborted || signal?.aborted) throw error
+    if (!limit.signal.aborted || signal?.aborted) throw error
     throw new ArtifactError(
       'REMOTE_UNREACHABLE',
       `${remote.url} did not answer within ${timeout / 1000} s`,
       { cause: error, details: { url: remote.url, timeout } },
     )
+  } finally {
+    clearTimeout(timer)
   }
   const checked = checkRemoteVersion(remote, answer.version)
   if (checked.project !== project || checked.name !== name.name || !isMeant(checked, selector)) {
