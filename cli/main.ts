@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from '@commander-js/extra-typings'
-import { ArtifactError, ERRORS } from '../src/errors.js'
+import { ArtifactError, ERRORS, systemCode } from '../src/errors.js'
 import type { Context, Result } from './context.js'
 import { createProgressBar } from './progress-bar.js'
 
@@ -26,6 +26,10 @@ export async function main(args: string[]): Promise<number> {
       if (!json) process.stderr.write(`${text}\n`)
     },
   }
+  // Whoever reads the output may have enough of it: `artifact ls | head -1`.
+  process.stdout.on('error', error => {
+    if (systemCode(error) !== 'EPIPE') throw error
+  })
   let exitCode = 0
   const print = async (work: Promise<Result>) => {
     const result = await work
@@ -34,7 +38,7 @@ export async function main(args: string[]): Promise<number> {
     exitCode = result.exitCode ?? 0
   }
   try {
-    await createProgram(context, print).parseAsync(args, { from: 'user' })
+    await createProgram(context, { print, json }).parseAsync(args, { from: 'user' })
   } catch (error) {
     bar?.stop()
     exitCode = report(error, { json, interrupted: abort.signal.aborted })
@@ -42,18 +46,25 @@ export async function main(args: string[]): Promise<number> {
     process.removeListener('SIGINT', interrupt)
     process.removeListener('SIGTERM', interrupt)
   }
+  // What was being read or written then is not worth waiting for.
+  if (exitCode === ERRORS.INTERRUPTED.exit) process.exit(exitCode)
   return exitCode
 }
 
 type Print = (work: Promise<Result>) => Promise<void>
 
-function createProgram(context: Context, print: Print): Command {
+function createProgram(context: Context, { print, json: quiet }: { print: Print; json: boolean }) {
   const json = () => new Option('--json', 'print one JSON value on standard output')
   const program = new Command('artifact')
     .description('Versioned datasets and models: logged offline, synced in the background.')
     .version(readVersion())
     .exitOverride()
     .showHelpAfterError()
+    .configureOutput({
+      writeErr: text => {
+        if (!quiet) process.stderr.write(text)
+      },
+    })
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(
       'after',
@@ -83,7 +94,11 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
     .argument('<path[=name]...>', 'file or folder, and its path in the artifact')
     .option('-n, --name <name>', 'artifact (default: base name of the first path)')
     .option('-t, --type <type>', 'type of a new artifact', 'dataset')
-    .option('-a, --alias <alias...>', 'aliases besides latest')
+    .addOption(
+      new Option('-a, --alias <alias>', 'alias besides latest; may be repeated').argParser(
+        (alias: string, others: string[] | undefined) => [...(others ?? []), alias],
+      ),
+    )
     .option('-d, --description <text>', 'what it is')
     .option('--metadata <json>', 'JSON object, or @FILE')
     .addOption(
@@ -197,7 +212,7 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
       await server(options, context)
     })
 
-  return program as unknown as Command
+  return program
 }
 
 function readVersion(): string {
@@ -207,20 +222,22 @@ function readVersion(): string {
 
 /** Tells what went wrong, on standard error, and gives the exit code for it. */
 function report(error: unknown, { json, interrupted }: { json: boolean; interrupted: boolean }) {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ERRORS.USAGE.exit
-  if (interrupted) {
-    process.stderr.write('interrupted\n')
-    return ERRORS.INTERRUPTED.exit
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0
+    // Without --json it has been printed, with the help.
+    if (json) printError(new ArtifactError('USAGE', error.message))
+    return ERRORS.USAGE.exit
   }
-  if (error instanceof ArtifactError) {
-    const { code, message, hint, details } = error
-    process.stderr.write(
-      json
-        ? `${JSON.stringify({ error: { code, message, hint, details } })}\n`
-        : `artifact: ${message} (${code})\n  ${hint}\n`,
-    )
-    return ERRORS[code].exit
+  const known = interrupted ? new ArtifactError('INTERRUPTED', 'interrupted') : error
+  if (!(known instanceof ArtifactError)) {
+    process.stderr.write(`artifact: ${(error as Error)?.stack ?? String(error)}\n`)
+    return 1
   }
-  process.stderr.write(`artifact: ${(error as Error)?.stack ?? String(error)}\n`)
-  return 1
+  if (json) printError(known)
+  else process.stderr.write(`artifact: ${known.message} (${known.code})\n  ${known.hint}\n`)
+  return ERRORS[known.code].exit
+}
+
+function printError({ code, message, hint, details }: ArtifactError): void {
+  process.stderr.write(`${JSON.stringify({ error: { code, message, hint, details } })}\n`)
 }

@@ -20,6 +20,8 @@ export function watchJournal(
   const watcher = watch(journal, { ignoreInitial: true, depth: 0 })
   watcher.on('add', onChange)
   watcher.on('change', onChange)
+  // Of two appends within about 50 ms, "change" tells the first only.
+  watcher.on('raw', onChange)
   watcher.on('error', onError)
   return { close: () => watcher.close() }
 }

@@ -44,6 +44,18 @@ export const ERRORS = {
   FILE_UNSUPPORTED: row(400, 1, 'only files and folders can be added'),
   CHECKOUT_CONFLICT: row(409, 1, 'choose another folder, or move what is in the way'),
 
+  // References to bytes elsewhere.
+  INVALID_URI: row(400, 2, 'write http(s)://…, s3://BUCKET/KEY, gs://BUCKET/KEY or file:///PATH'),
+  URI_HAS_CREDENTIALS: row(400, 2, 'take the secret out of the URI; the environment holds it'),
+  TOO_MANY_OBJECTS: row(400, 1, 'raise maxObjects (--max-objects), or refer to less'),
+  REFERENCE_NOT_FOUND: row(404, 3, 'check the URI'),
+  REFERENCE_DENIED: row(403, 1, 'check your credentials for what is named'),
+  REFERENCE_CHANGED: row(409, 1, 'log it as it is now, or leave it out: allowMissingReferences'),
+  REFERENCE_FAILED: row(502, 1, 'try again later', true),
+  REFERENCE_UNSUPPORTED: row(400, 1, 'refer to the bytes themselves'),
+  REFERENCE_NOT_DOWNLOADABLE: row(400, 1, 'leave it out: allowMissingReferences'),
+  REFERENCE_SDK_MISSING: row(500, 1, 'install the package that is named'),
+
   // Names that lead nowhere.
   ARTIFACT_NOT_FOUND: row(404, 3, 'list what there is with `artifact ls`'),
   VERSION_NOT_FOUND: row(404, 3, 'list the versions with `artifact ls PROJECT/NAME`'),

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, type Stats, statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { Artifact } from '../../src/artifact/artifact.js'
 import { logArtifact } from '../../src/artifact/log-artifact.js'
+import type { LoggedArtifact } from '../../src/artifact/logged-artifact.js'
 import { ensureDaemon, type Workspace } from '../../src/artifact/workspace.js'
 import { ArtifactError, systemCode } from '../../src/errors.js'
 import { DEFAULT_TYPE } from '../../src/model/names.js'
@@ -49,7 +51,8 @@ export async function put(paths: string[], options: PutOptions, context: Context
   const logged = logArtifact(workspace, artifact, { project, run, aliases: options.alias })
   await logged.committed
   const { unchanged } = logged
-  warnOfIgnored(options, { unchanged, version: logged, artifact }, context)
+  const warnings = unchanged ? listIgnored(options, { version: logged, artifact }) : []
+  for (const warning of warnings) context.note(`warning: ${warning}`)
   await ensureDaemon(workspace)
   if (options.wait) await logged.wait({ signal: context.signal })
   const data = {
@@ -66,6 +69,7 @@ export async function put(paths: string[], options: PutOptions, context: Context
     state: logged.state,
     unchanged,
     dedup: artifact.dedup,
+    warnings,
   }
   return { data, text: describe(data, workspace) }
 }
@@ -76,16 +80,18 @@ interface Source {
   stat: Stats
 }
 
-/** `PATH[=NAME]`; a path that exists with its `=` is taken as it is. */
+/** `PATH[=NAME]`; either may hold "=", and PATH is the longest that exists. */
 function parseSource(text: string): Source {
   const whole = statIfThere(text)
   if (whole) return { path: text, target: undefined, stat: whole }
-  const at = text.lastIndexOf('=')
-  const path = at > 0 ? text.slice(0, at) : text
-  const stat = at > 0 ? statIfThere(path) : undefined
-  if (stat) return { path, target: text.slice(at + 1), stat }
-  throw new ArtifactError('FILE_NOT_FOUND', `there is no file or folder ${path}`, {
-    details: { file: path },
+  for (let at = text.lastIndexOf('='); at > 0; at = text.lastIndexOf('=', at - 1)) {
+    const path = text.slice(0, at)
+    const stat = statIfThere(path)
+    if (stat) return { path, target: text.slice(at + 1), stat }
+  }
+  const [path = text] = text.split('=')
+  throw new ArtifactError('FILE_NOT_FOUND', `there is no file or folder ${path || text}`, {
+    details: { file: path || text },
   })
 }
 
@@ -129,32 +135,21 @@ function sumProgress({ onProgress }: Context) {
   }
 }
 
-function warnOfIgnored(
+/** What was given and not applied, because no version was made. */
+function listIgnored(
   options: PutOptions,
-  {
-    unchanged,
-    version,
-    artifact,
-  }: {
-    unchanged: boolean
-    version: { description: string | null; metadata: Record<string, unknown>; version: string }
-    artifact: Artifact
-  },
-  context: Context,
-): void {
-  if (!unchanged) return
+  { version, artifact }: { version: LoggedArtifact; artifact: Artifact },
+): string[] {
   const ignored = [
-    options.description !== undefined &&
-      version.description !== artifact.description &&
-      'description',
-    options.metadata !== undefined &&
-      JSON.stringify(version.metadata) !== JSON.stringify(artifact.metadata) &&
-      'metadata',
-  ].filter(word => word !== false)
-  if (ignored.length === 0) return
-  context.note(
-    `warning: the content is that of ${version.version}; the ${ignored.join(' and ')} given ` +
-      `${ignored.length === 1 ? 'was' : 'were'} not applied`,
+    ...(options.description !== undefined && version.description !== artifact.description
+      ? ['description']
+      : []),
+    ...(options.metadata !== undefined && !isDeepStrictEqual(version.metadata, artifact.metadata)
+      ? ['metadata']
+      : []),
+  ]
+  return ignored.map(
+    what => `the content is that of ${version.version}; the ${what} given was not applied`,
   )
 }
 

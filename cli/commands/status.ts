@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { type Dirent, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { askRemote, type Workspace } from '../../src/artifact/workspace.js'
 import type { PendingItem } from '../../src/catalog/catalog.js'
 import { decodeExternal } from '../../src/catalog/index-external.js'
+import { storeError, systemCode } from '../../src/errors.js'
 import { homePaths } from '../../src/model/home.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
 import { readBlob } from '../../src/store/read-blob.js'
@@ -105,14 +106,23 @@ async function listExternal(store: Store, id: string): Promise<string[]> {
 
 function storeBytes(home: string): number {
   const { packs, objects, journal, catalog, tmp } = homePaths(home)
+  return [packs, objects, journal, catalog, tmp].reduce((sum, path) => sum + bytesBelow(path), 0)
+}
+
+/** What is gone by the time it is looked at, such as files of a running ingest, takes no room. */
+function bytesBelow(folder: string): number {
+  let entries: Dirent[]
+  try {
+    entries = readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return 0
+    throw storeError(error, `reading ${folder}`)
+  }
   let bytes = 0
-  for (const folder of [packs, objects, journal, catalog, tmp]) {
-    if (!existsSync(folder)) continue
-    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue
-      // A file of a running ingest may be gone by now: it takes no room then.
-      bytes += statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0
-    }
+  for (const entry of entries) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) bytes += bytesBelow(path)
+    else if (entry.isFile()) bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
   }
   return bytes
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { createWriteStream, lstatSync, rmSync, statSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
-import { finished } from 'node:stream/promises'
+import { inspect } from 'node:util'
 import type { ExternalFile } from '../catalog/catalog.js'
 import { ArtifactError } from '../errors.js'
 import { normalizeArtifactPath } from '../model/artifact-path.js'
@@ -17,9 +17,11 @@ import type { Store } from '../store/store.js'
 import { type AddRule, EntryTable } from './entry-table.js'
 import { type LogOptions, logArtifact } from './log-artifact.js'
 import type { LoggedArtifact } from './logged-artifact.js'
+import { orAborted } from './or-aborted.js'
 import { sharedStore } from './shared-store.js'
-import { walkFolder } from './walk-folder.js'
+import { walkFolder } from '../store/walk-folder.js'
 import { ensureDaemon, openWorkspace } from './workspace.js'
+import { writeNewFile } from './write-new-file.js'
 
 export interface ArtifactOptions {
   /** Letters, digits, `_`, `-`, `.`; at most 128. With its project it has exactly one type. */
@@ -87,10 +89,9 @@ export class Artifact {
   readonly type: string
   /** The absolute home of the store that it is built in. */
   readonly home: string
-  description: string | null
+  #description: string | null
   #metadata: Record<string, unknown>
   readonly #entries = new EntryTable()
-  readonly #external = new Map<string, ExternalFile>()
   readonly #adds = new Set<Promise<void>>()
   readonly #dedup: DedupTotals = { files: 0, bytes: 0, newBytes: 0 }
   #ingest: Ingest | undefined
@@ -102,9 +103,18 @@ export class Artifact {
   constructor(options: ArtifactOptions) {
     this.name = checkName(options.name)
     this.type = checkType(options.type, this.name)
-    this.description = options.description ?? null
+    this.#description = checkDescription(options.description)
     this.#metadata = normalizeMetadata(options.metadata ?? {})
     this.home = readSettings(process.env, { home: options.home }).home
+  }
+
+  get description(): string | null {
+    return this.#description
+  }
+
+  set description(value: string | null | undefined) {
+    this.#expectDraft()
+    this.#description = checkDescription(value)
   }
 
   get metadata(): Record<string, unknown> {
@@ -129,13 +139,13 @@ export class Artifact {
     const file = resolve(localPath)
     const rule = this.#rule(file, options.overwrite, options.exclusive)
     return this.#track(async () => {
-      if (statLocal(file).isDirectory()) {
-        throw new ArtifactError('FILE_UNSUPPORTED', `${file} is a folder: add it with addDir`, {
-          details: { file },
-        })
+      const stat = statLocal(file)
+      if (!stat.isFile()) {
+        const what = stat.isDirectory() ? 'a folder: add it with addDir' : 'not a regular file'
+        throw new ArtifactError('FILE_UNSUPPORTED', `${file} is ${what}`, { details: { file } })
       }
       const path = normalizeArtifactPath(options.name ?? basename(file))
-      const size = await this.#addLocal(file, path, rule, options)
+      const size = await orAborted(this.#addLocal(file, path, rule, options), options.signal)
       options.onProgress?.({ step: 'add', files: 1, bytes: size, totalFiles: 1, totalBytes: size })
     })
   }
@@ -154,14 +164,16 @@ export class Artifact {
         })
       }
       const prefix = options.name === undefined ? '' : `${normalizeArtifactPath(options.name)}/`
-      await this.#addAll(root, prefix, rule, options)
+      await orAborted(this.#addAll(root, prefix, rule, options), options.signal)
     })
   }
 
   /**
    * Adds a file that does not exist yet.
    * @param content text, bytes, or a function that writes to a stream; the file is added when it
-   *   resolves and dropped when it throws. Default: an empty file.
+   *   resolves and dropped when it throws, which rejects this call alone and leaves the artifact
+   *   as it was. Default: an empty file.
+   * @throws `INVALID_PATH`, `ENTRY_CONFLICT`, and at once `ARTIFACT_FINALIZED`.
    */
   newFile(
     name: string,
@@ -212,8 +224,8 @@ export class Artifact {
   async content(): Promise<{ ingest: Ingest; entries: Entry[]; external: ExternalFile[] }> {
     await this.#settled()
     if (this.#failure) throw this.#failure.error
-    const external = [...this.#external.values()]
-    return { ingest: this.#open(), entries: this.#entries.sorted(), external }
+    const entries = this.#entries.sorted()
+    return { ingest: this.#open(), entries, external: this.#entries.external() }
   }
 
   /** @internal */
@@ -296,9 +308,8 @@ export class Artifact {
     checkAborted(signal)
     const { digest, stat, isNew } = await this.#open().addFile(file, policy)
     checkAborted(signal)
-    this.#put({ path, digest, size: stat.size }, rule, isNew)
-    if (policy === 'immutable') this.#external.set(path, { digest, file, ...stat })
-    else this.#external.delete(path)
+    const external = policy === 'immutable' ? { digest, file, ...stat } : undefined
+    this.#put({ path, digest, size: stat.size }, { ...rule, external }, isNew)
     return stat.size
   }
 
@@ -319,12 +330,8 @@ export class Artifact {
       const path = normalizeArtifactPath(name)
       const temporary = join(await this.#open().folder(), randomBytes(8).toString('hex'))
       try {
-        try {
-          await writeTemporary(temporary, write)
-        } catch (error) {
-          thrown = { error }
-          return
-        }
+        thrown = await writeNewFile(temporary, write)
+        if (thrown) return
         await this.#addLocal(temporary, path, rule, {})
       } finally {
         rmSync(temporary, { force: true })
@@ -336,26 +343,16 @@ export class Artifact {
   }
 }
 
-async function writeTemporary(path: string, write: (writer: Writable) => unknown): Promise<void> {
-  const writer = createWriteStream(path, { flags: 'wx', mode: 0o600 })
-  const closed = finished(writer)
-  // It is awaited below; until then a failure must not count as unhandled.
-  closed.catch(() => {})
-  try {
-    await write(writer)
-    writer.end()
-    await closed
-  } catch (error) {
-    writer.destroy()
-    throw error
-  }
-}
-
 function statLocal(file: string) {
   try {
     return statSync(file)
   } catch (error) {
-    const dangling = lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()
-    throw fileError(error, dangling ? `${file}, a link that leads nowhere` : file)
+    throw fileError(error, file)
   }
+}
+
+function checkDescription(value: unknown): string | null {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'string') return value
+  throw new TypeError(`description must be a string, not ${inspect(value, { depth: 0 })}`)
 }

@@ -1,3 +1,4 @@
+import type { ExternalFile } from '../catalog/catalog.js'
 import { ArtifactError } from '../errors.js'
 import { compareUtf8 } from '../model/artifact-path.js'
 import type { Entry } from '../model/entry.js'
@@ -11,6 +12,8 @@ export interface AddRule {
   exclusive: boolean
   /** Where the content came from, for messages. */
   source: string
+  /** The file that holds the content, when it is not in the store. */
+  external?: ExternalFile
 }
 
 type Row = { entry: Entry } & AddRule
@@ -37,6 +40,11 @@ export class EntryTable {
     const same = other.entry.digest === entry.digest && !(rule.exclusive && !later.overwrite)
     if (!same && !later.overwrite) throw conflict(entry.path, earlier.source, later.source)
     if (later === rule) this.#rows.set(entry.path, { entry, ...rule })
+  }
+
+  /** The files outside the store that entries stand for, in no order. */
+  external(): ExternalFile[] {
+    return [...this.#rows.values()].flatMap(({ external }) => external ?? [])
   }
 
   /**

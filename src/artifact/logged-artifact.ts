@@ -10,6 +10,7 @@ import { checkAborted, type WorkOptions } from '../store/progress.js'
 import { type VerifyResult, verifyFolder, verifyInStore } from '../store/verify.js'
 import { pullVersion } from '../sync/pull.js'
 import type { LogOutcome } from './log-artifact.js'
+import { orAborted } from './or-aborted.js'
 import { remoteOpener, syncWorkspace, type Workspace, whyOffline } from './workspace.js'
 
 /** Pause between two looks at a version that waits for the remote; doubles up to 2 s. */
@@ -281,19 +282,3 @@ process.on('beforeExit', () => {
   }
   unheard.clear()
 })
-
-/** Rejects as soon as the signal is aborted, whatever the promise does. */
-async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (!signal) return promise
-  const ended = new AbortController()
-  const aborted = sleep(2 ** 31 - 1, undefined, {
-    signal: AbortSignal.any([signal, ended.signal]),
-    ref: false,
-  })
-  try {
-    await Promise.race([promise, aborted])
-  } finally {
-    ended.abort()
-    await aborted.catch(() => {})
-  }
-}

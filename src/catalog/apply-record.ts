@@ -1,7 +1,7 @@
 import type { ErrorData } from '../errors.js'
 import type { Piece } from '../model/entry.js'
 import type { CollectionName, VersionContent, VersionState } from '../model/version.js'
-import type { LogAnswer, PendingItem, SettledItem } from './catalog.js'
+import type { LogAnswer, PendingItem } from './catalog.js'
 import { keys } from './keys.js'
 import type { JournalRecord } from './records.js'
 import type { Transaction } from './transaction.js'
@@ -163,12 +163,11 @@ async function applySettled(
     if (row.number !== number) await leaveNumber(txn, row)
     const { error: _, ...rest } = row
     const known = remoteId && remoteId !== row.id && { remoteId }
-    settled.push({ ...rest, number, state: 'synced', settled: true, ...known })
+    const after: VersionRow = { ...rest, number, state: 'synced', settled: true, ...known }
+    txn.put(keys.version(row.id), after)
+    settled.push(after)
   }
-  for (const row of settled) {
-    txn.put(keys.version(row.id), row)
-    await placeNumber(txn, row)
-  }
+  for (const row of settled) await placeNumber(txn, row)
 }
 
 /** Removes a pending item; the aliases that it moved are the remote's from now on. */

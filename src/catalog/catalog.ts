@@ -122,6 +122,13 @@ export interface SettledItem {
   remoteId?: string
 }
 
+/** The content that was fetched for a reference, under a name that tells its recorded bytes. */
+export interface ReferenceContent {
+  name: string
+  digest: Digest
+  size: number
+}
+
 /**
  * The index over the journal and the packs of one store: collections, versions, aliases, blob
  * locations, sync state.
@@ -137,6 +144,10 @@ export interface Catalog {
   locate(keys: KeyRef[]): Promise<(Location | null)[]>
   /** Files outside the store for each digest, newest last; empty where there is none. */
   locateExternal(digests: Digest[]): Promise<ExternalFile[][]>
+  /** What was remembered under each of at most {@link MAX_BATCH} names; null where nothing was. */
+  findReferences(names: string[]): Promise<({ digest: Digest; size: number } | null)[]>
+  /** Remembers contents. A cache, in no journal: it is lost when the index is rebuilt. */
+  rememberReferences(contents: ReferenceContent[]): Promise<void>
   /** Makes the records of a flushed, renamed pack locatable. */
   addPack(packId: string): Promise<void>
   /** Makes flushed, renamed objects locatable. */

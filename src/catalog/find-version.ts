@@ -4,7 +4,7 @@ import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
 import type { AliasRow, NumberRow, VersionRow } from './apply-record.js'
 import type { FoundVersion, Page, VersionFilter, VersionSummary } from './catalog.js'
-import { keyRange, keys } from './keys.js'
+import { keyRange, keys, pageRange } from './keys.js'
 import type { Database } from './transaction.js'
 
 /** Versions in one page of a list. */
@@ -101,12 +101,10 @@ export async function listVersions(
     if (part === undefined) break
     prefix.push(part)
   }
-  const range = keyRange('number', ...prefix)
+  const range = pageRange(keyRange('number', ...prefix), after)
   const items: VersionSummary[] = []
   const aliasesOf = new Map<string, Map<string, string[]>>()
-  for await (const [key, value] of db.iterator(
-    after === undefined ? range : { ...range, gt: after },
-  )) {
+  for await (const [key, value] of db.iterator(range)) {
     const { id } = value as NumberRow
     const row = id ? ((await db.get(keys.version(id))) as VersionRow | undefined) : undefined
     if (!row || !matches(row, filter)) continue

@@ -1,4 +1,4 @@
-import { listenAt } from '../ipc/endpoint.js'
+import { type Endpoint, listenAt } from '../ipc/endpoint.js'
 import { type RpcHandler, serveRpc } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
 import type { Catalog } from './catalog.js'
@@ -8,6 +8,8 @@ import { openLevelCatalog } from './open-level-catalog.js'
 export const CATALOG_METHODS = [
   'locate',
   'locateExternal',
+  'findReferences',
+  'rememberReferences',
   'addPack',
   'addObjects',
   'log',
@@ -64,24 +66,32 @@ export async function serveCatalog(home: string): Promise<Host | null> {
     CATALOG_METHODS.map(name => [name, track((catalog[name] as RpcHandler).bind(catalog))]),
   )
 
-  const endpoint = await listenAt(homePaths(home).host, 'host', socket => {
-    const holder = Symbol('connection')
-    const tryLock: RpcHandler = async (name: string) => {
-      const current = locks.get(name)
-      if (current === undefined) locks.set(name, holder)
-      return current === undefined || current === holder
-    }
-    socket.on('close', () => {
-      for (const [name, current] of locks) if (current === holder) locks.delete(name)
+  let endpoint: Endpoint
+  try {
+    endpoint = await listenAt(homePaths(home).host, 'host', socket => {
+      const holder = Symbol('connection')
+      const tryLock: RpcHandler = async (name: string) => {
+        const current = locks.get(name)
+        if (current === undefined) locks.set(name, holder)
+        return current === undefined || current === holder
+      }
+      socket.on('close', () => {
+        for (const [name, current] of locks) if (current === holder) locks.delete(name)
+      })
+      serveRpc(socket, { ...methods, tryLock })
     })
-    serveRpc(socket, { ...methods, tryLock })
-  })
+  } catch (error) {
+    await catalog.close()
+    throw error
+  }
 
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= (async () => {
       await Promise.allSettled([...calls])
       await endpoint.close()
+      // Those that came in before their connection ended; they are asked again elsewhere.
+      await Promise.allSettled([...calls])
       await catalog.close()
       end()
     })()

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemCode } from '../errors.js'
+import { isArtifactError, systemCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Digest, isDigest } from '../model/digest.js'
 import { homePaths, packPath } from '../model/home.js'
@@ -39,13 +39,16 @@ export async function indexObjects(db: Database, objects: BlobKey[]): Promise<vo
   )
 }
 
-/** Enters every pack and object that lies in the store: what a rebuild begins with. */
+/**
+ * Enters every pack and object that lies in the store: what a rebuild begins with. A pack whose
+ * header is damaged is left out, so that what it held is missing and the rest of the store is not.
+ */
 export async function indexEverything(db: Database, home: string): Promise<void> {
   const { packs, objects } = homePaths(home)
   for (const folder of listFolder(packs)) {
     for (const name of listFolder(join(packs, folder))) {
       const packId = /^([0-9a-f]{16})\.pack$/.exec(name)?.[1]
-      if (packId) await indexPack(db, home, packId)
+      if (packId) await indexSoundPack(db, home, packId)
     }
   }
   for (const algorithm of listFolder(objects)) {
@@ -59,6 +62,14 @@ export async function indexEverything(db: Database, home: string): Promise<void>
         found.map(({ digest, file }) => ({ kind: 'blob', digest, size: statSync(file).size })),
       )
     }
+  }
+}
+
+async function indexSoundPack(db: Database, home: string, packId: string): Promise<void> {
+  try {
+    await indexPack(db, home, packId)
+  } catch (error) {
+    if (!isArtifactError(error, 'PACK_INVALID')) throw error
   }
 }
 

@@ -1,8 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { syncFolder } from '../disk/publish.js'
+import { ensureFolder, syncFolder } from '../disk/publish.js'
 import { ArtifactError, storeError } from '../errors.js'
 import type { JournalRecord } from './records.js'
 
@@ -114,7 +114,7 @@ export function readJournal(folder: string): {
   lastSeq: number
   nextIndex: number
 } {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  ensureFolder(folder)
   const indexes = readdirSync(folder)
     .map(name => /^([0-9]{1,15})\.log$/.exec(name)?.[1])
     .filter(name => name !== undefined)

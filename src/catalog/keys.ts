@@ -16,7 +16,7 @@ const inCollection = (tag: string, { entity, project, name }: CollectionName, ..
   join(tag, entity, project, name, ...rest)
 
 export const keys = {
-  /** The number of the last journal record applied, and the store id. */
+  /** The number of the last journal record applied. */
   applied: 'applied',
   collection: (name: CollectionName) => inCollection('collection', name),
   version: (id: string) => join('version', id),
@@ -28,11 +28,17 @@ export const keys = {
   complete: (digest: string) => join('complete', digest),
   pack: (packId: string) => join('pack', packId),
   external: (digest: string) => join('external', digest),
+  reference: (name: string) => join('reference', name),
 }
 
 /** All keys that begin with these parts. */
 export function keyRange(...parts: string[]): { gte: string; lt: string } {
   return { gte: join(...parts, ''), lt: `${join(...parts)}\u0001` }
+}
+
+/** What is left of a range after a key. LevelDB takes `gte` over `gt` where it has both. */
+export function pageRange(range: { gte: string; lt: string }, after: string | undefined) {
+  return after === undefined ? range : { gt: after, lt: range.lt }
 }
 
 const KIND_BYTE = { blob: 1, piece: 2, recipe: 3 } as const

@@ -17,6 +17,7 @@ import type {
   LogRequest,
   Page,
   PendingItem,
+  ReferenceContent,
   SettledItem,
   VersionFilter,
   VersionSummary,
@@ -26,7 +27,7 @@ import { findVersion, getVersion, listVersions } from './find-version.js'
 import { indexObjects, indexPack } from './index-bytes.js'
 import { indexExternal } from './index-external.js'
 import type { Journal } from './journal.js'
-import { decodeLocation, keyRange, keys, locationKey } from './keys.js'
+import { decodeLocation, keyRange, keys, locationKey, pageRange } from './keys.js'
 import type { JournalRecord } from './records.js'
 import { type Database, Transaction } from './transaction.js'
 
@@ -89,6 +90,25 @@ export class LevelCatalog implements Catalog {
     checkBatch(digests)
     const rows = await this.#db.getMany(digests.map(keys.external))
     return rows.map(row => (row as ExternalFile[] | undefined) ?? [])
+  }
+
+  async findReferences(names: string[]): Promise<({ digest: Digest; size: number } | null)[]> {
+    checkBatch(names)
+    const rows = await this.#db.getMany(names.map(keys.reference))
+    return rows.map(row => (row as { digest: Digest; size: number } | undefined) ?? null)
+  }
+
+  async rememberReferences(contents: ReferenceContent[]): Promise<void> {
+    checkBatch(contents)
+    await this.#write(() =>
+      this.#db.batch(
+        contents.map(({ name, digest, size }) => ({
+          type: 'put' as const,
+          key: keys.reference(name),
+          value: { digest, size },
+        })),
+      ),
+    )
   }
 
   async addPack(packId: string): Promise<void> {
@@ -177,7 +197,7 @@ export class LevelCatalog implements Catalog {
   }
 
   async listPending(after?: string): Promise<Page<PendingItem>> {
-    const range = { ...keyRange('pending'), ...(after !== undefined && { gt: after }) }
+    const range = pageRange(keyRange('pending'), after)
     const rows = await this.#db.iterator({ ...range, limit: MAX_BATCH }).all()
     const items = rows.map(([, value]) => value as PendingItem)
     const last = rows.at(-1)?.[0]

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { ArtifactError, type ErrorData } from '../errors.js'
+import { ArtifactError, type ErrorData, storeError } from '../errors.js'
 import { connectTo } from '../ipc/endpoint.js'
 import { ConnectionLost, RpcClient } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
@@ -56,7 +56,7 @@ class HostLink {
       if (this.#closed) throw new ArtifactError('STORE_FAILED', 'the store is closed')
       this.#client ??= this.#connect().catch(error => {
         this.#client = undefined
-        throw error
+        throw storeError(error, `reaching the catalog of ${this.#home}`)
       })
       const connecting = this.#client
       const client = await connecting

@@ -1,6 +1,7 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Level } from 'level'
-import { ArtifactError, storeError } from '../errors.js'
+import { ArtifactError, storeError, systemCode } from '../errors.js'
 import { homePaths } from '../model/home.js'
 import { applyRecord } from './apply-record.js'
 import { indexEverything } from './index-bytes.js'
@@ -13,11 +14,17 @@ import { type Database, Transaction } from './transaction.js'
 /** Journal records applied in one batch of a replay. */
 const REPLAY_BATCH = 500
 
+/** What a recovering LevelDB writes into its own log when it gives up damaged writes. */
+const DROPPED = /ignoring error/i
+
+// The types of `level` leave out what only its Node part has.
+const { destroy } = Level as unknown as { destroy(location: string): Promise<void> }
+
 /**
  * Opens the catalog of a store, alone: LevelDB's lock says who is first.
  *
- * What the journal has beyond the index is applied. An index that is absent, does not open, or is
- * ahead of the journal is thrown away and built again from the journal and the packs.
+ * What the journal has beyond the index is applied. An index that is absent, does not open, lost
+ * writes or is ahead of the journal is thrown away and built again from the journal and the packs.
  *
  * @returns null when another process holds the lock.
  * @throws `STORE_DAMAGED` when the journal itself is damaged; `STORE_FULL`, `STORE_FAILED`.
@@ -27,18 +34,20 @@ export async function openLevelCatalog(
   { clock }: { clock?: () => Date } = {},
 ): Promise<LevelCatalog | null> {
   const paths = homePaths(home)
+  // Without it LevelDB starts anew and yet takes in log files that are left of an older index.
+  const isWhole = existsSync(join(paths.catalog, 'CURRENT'))
   const opened = await openDatabase(paths.catalog)
   if (opened === 'locked') return null
   let db = opened
   try {
-    let applied = db ? await readApplied(db) : undefined
+    const isSound = db !== undefined && isWhole && !hasDroppedWrites(paths.catalog)
+    let applied = db && isSound ? await readApplied(db) : undefined
     const { journal, records } = Journal.open(paths.journal, 0)
     if (!db || applied === undefined || applied > journal.lastSeq) {
       await db?.close()
-      rmSync(paths.catalog, { recursive: true, force: true })
-      const fresh = await openDatabase(paths.catalog)
+      db = undefined
+      const fresh = await recreateDatabase(paths.catalog)
       if (fresh === 'locked') return null
-      if (!fresh) throw new ArtifactError('STORE_FAILED', `cannot open ${paths.catalog}`)
       db = fresh
       await db.put(keys.applied, 0)
       applied = 0
@@ -65,9 +74,28 @@ async function openDatabase(path: string): Promise<Database | 'locked' | undefin
     const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
     if (cause?.code === 'LEVEL_LOCKED') return 'locked'
     if (existed && cause?.code === 'LEVEL_CORRUPTION') return undefined
-    if (existed && /corrupt|missing files|CURRENT/i.test(cause?.message ?? '')) return undefined
+    if (existed && /corrupt|missing files|no such file|CURRENT/i.test(cause?.message ?? ''))
+      return undefined
     throw storeError(cause ?? error, `opening ${path}`)
   }
+}
+
+/** LevelDB removes its files under its own lock: those of another process are never taken away. */
+async function recreateDatabase(path: string): Promise<Database | 'locked'> {
+  try {
+    await destroy(path)
+  } catch (error) {
+    if (systemCode(error) === 'LEVEL_LOCKED') return 'locked'
+    throw error
+  }
+  const db = await openDatabase(path)
+  if (!db) throw new ArtifactError('STORE_FAILED', `cannot open ${path}`)
+  return db
+}
+
+/** LevelDB skips what does not verify in its write-ahead log, says so only there, and goes on. */
+function hasDroppedWrites(path: string): boolean {
+  return DROPPED.test(readFileSync(join(path, 'LOG'), 'utf8'))
 }
 
 async function readApplied(db: Database): Promise<number | undefined> {

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { systemCode } from '../errors.js'
 
 /** Flushes a folder, so that names created in it or moved into it survive a power loss. */
 export function syncFolder(folder: string): void {
@@ -11,11 +12,18 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** Makes a folder and its missing parents, each of them durable. */
+/**
+ * Makes a folder and its missing parents, each of them durable. One by one: where a file system
+ * answers `ENOENT` to every `mkdir`, as /proc does, Node's recursive one never ends.
+ */
 export function ensureFolder(folder: string): void {
   if (existsSync(folder)) return
   ensureFolder(dirname(folder))
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+  }
   syncFolder(dirname(folder))
 }
 

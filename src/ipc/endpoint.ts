@@ -11,6 +11,7 @@ import {
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ensureFolder } from '../disk/publish.js'
 import { ArtifactError, systemCode } from '../errors.js'
 
 /** The protocols between processes of one machine that this program speaks. */
@@ -46,7 +47,7 @@ export async function listenAt(
   onConnection: (socket: Socket) => void,
   { keepAlive = true }: { keepAlive?: boolean } = {},
 ): Promise<Endpoint> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  ensureFolder(folder)
   const address = socketAddress(folder)
   const sockets = new Set<Socket>()
   const server = createServer(socket => {
@@ -64,22 +65,26 @@ export async function listenAt(
     hostname: hostname(),
     pid: process.pid,
   }
+  const close = async () => {
+    const closed = new Promise<void>(resolve => server.close(() => resolve()))
+    for (const socket of sockets) socket.end()
+    const timer = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, 500)
+    await closed
+    clearTimeout(timer)
+  }
   const path = join(folder, `${role}.json`)
   const temporary = `${path}.${randomBytes(4).toString('hex')}`
-  writeFileSync(temporary, JSON.stringify(announcement), { mode: 0o600 })
-  renameSync(temporary, path)
-  return {
-    address,
-    close: async () => {
-      const closed = new Promise<void>(resolve => server.close(() => resolve()))
-      for (const socket of sockets) socket.end()
-      const timer = setTimeout(() => {
-        for (const socket of sockets) socket.destroy()
-      }, 500)
-      await closed
-      clearTimeout(timer)
-    },
+  try {
+    writeFileSync(temporary, JSON.stringify(announcement), { mode: 0o600 })
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    await close()
+    throw error
   }
+  return { address, close }
 }
 
 /**

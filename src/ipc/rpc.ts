@@ -83,10 +83,11 @@ export class RpcClient {
 }
 
 function open(socket: Socket): MessageConnection {
-  const connection = createMessageConnection(
-    new SocketMessageReader(socket),
-    new SocketMessageWriter(socket),
-  )
+  const reader = new SocketMessageReader(socket)
+  // Its timer would start again and again, and keep the thread, after a peer that died within a
+  // message.
+  reader.partialMessageTimeout = 0
+  const connection = createMessageConnection(reader, new SocketMessageWriter(socket))
   // A broken message or socket is followed by a close, which is what both sides act on.
   connection.onError(() => socket.destroy())
   return connection

@@ -1,14 +1,7 @@
-import {
-  closeSync,
-  fchmodSync,
-  fdatasync,
-  fdatasyncSync,
-  openSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fchmodSync, fdatasync, fdatasyncSync, rmSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
+import { DirectWriter } from '../disk/direct-writer.js'
 import { storeError } from '../errors.js'
 import type { BlobKind } from '../model/blob-key.js'
 import type { Digest } from '../model/digest.js'
@@ -21,11 +14,6 @@ import {
   RECORD_TRAILER_BYTES,
 } from './format.js'
 import { encodeIndex } from './index-record.js'
-
-/** Small records leave in writes of this size; longer bytes are written as they are. */
-const BUFFER_BYTES = 1 << 20
-/** Linux moves at most 0x7ffff000 bytes in one call. */
-const MAX_WRITE_BYTES = 1 << 30
 
 export interface NewRecord {
   kind: BlobKind
@@ -56,10 +44,8 @@ export interface PackSummary {
 export class PackWriter {
   readonly packId: string
   readonly path: string
-  readonly #fd: number
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+  readonly #file: DirectWriter
   readonly #records: PackedRecord[] = []
-  #buffered = 0
   #size = 0
   #plainBytes = 0
   #state: 'open' | 'finishing' | 'finished' | 'abandoned' = 'open'
@@ -72,7 +58,7 @@ export class PackWriter {
     this.packId = header.packId
     this.path = path
     try {
-      this.#fd = openSync(path, 'wx', 0o600)
+      this.#file = new DirectWriter(path)
     } catch (error) {
       throw storeError(error, `creating the pack ${path}`)
     }
@@ -122,7 +108,7 @@ export class PackWriter {
   /** Writes the index, flushes the file to the disk and closes it. */
   finish(): PackSummary {
     const summary = this.#end()
-    this.#attempt(() => fdatasyncSync(this.#fd))
+    this.#attempt(() => fdatasyncSync(this.#file.fd))
     return this.#close(summary)
   }
 
@@ -130,7 +116,7 @@ export class PackWriter {
   async finishAsync(): Promise<PackSummary> {
     const summary = this.#end()
     try {
-      await promisify(fdatasync)(this.#fd)
+      await promisify(fdatasync)(this.#file.fd)
     } catch (error) {
       throw this.#fail(error)
     }
@@ -157,8 +143,8 @@ export class PackWriter {
     this.#state = 'finishing'
     this.#attempt(() => {
       this.#put(encodeIndex(this.#records, this.#size))
-      this.#flush()
-      fchmodSync(this.#fd, 0o444)
+      this.#file.end()
+      fchmodSync(this.#file.fd, 0o444)
     })
     return { packId: this.packId, size: this.#size, count: this.#records.length }
   }
@@ -173,29 +159,13 @@ export class PackWriter {
   #release(): void {
     if (this.#released) return
     this.#released = true
-    closeSync(this.#fd)
+    this.#file.release()
+    closeSync(this.#file.fd)
   }
 
   #put(bytes: Uint8Array): void {
-    if (bytes.length > BUFFER_BYTES - this.#buffered) this.#flush()
-    if (bytes.length > BUFFER_BYTES) {
-      this.#write(bytes)
-    } else {
-      this.#buffer.set(bytes, this.#buffered)
-      this.#buffered += bytes.length
-    }
+    this.#file.write(bytes)
     this.#size += bytes.length
-  }
-
-  #flush(): void {
-    this.#write(this.#buffer.subarray(0, this.#buffered))
-    this.#buffered = 0
-  }
-
-  #write(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) {
-      done += writeSync(this.#fd, bytes, done, Math.min(bytes.length - done, MAX_WRITE_BYTES))
-    }
   }
 
   #expectOpen(): void {

@@ -214,15 +214,16 @@ function parseJson(bytes: Buffer): unknown {
 function networkError(error: unknown, url: URL): ArtifactError {
   const system = systemCode(error)
   const details = { url: url.href, system }
-  const { message } = error as Error
+  // The error that got makes holds the headers, and so the key.
+  const { message, cause } = error as Error
   if (system?.startsWith('HPE_')) {
     const text = `${url.origin} does not speak HTTP: ${message}`
-    return new ArtifactError('REMOTE_INVALID', text, { cause: error, details })
+    return new ArtifactError('REMOTE_INVALID', text, { cause, details })
   }
   const reason =
     error instanceof TimeoutError ? `no answer in time (${error.event}, ${error.message})` : message
   return new ArtifactError('REMOTE_UNREACHABLE', `cannot reach ${url.origin}: ${reason}`, {
-    cause: error,
+    cause,
     details,
   })
 }

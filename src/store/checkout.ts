@@ -1,5 +1,6 @@
-import { lstatSync, mkdirSync, readdirSync, realpathSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { Manifest } from '../model/version.js'
@@ -26,7 +27,8 @@ export interface CheckoutResult {
 }
 
 /**
- * Writes the files of a version below `root`. Every byte is verified before its file appears.
+ * Writes the files of a version below `root`. Every byte is verified before its file appears; a
+ * root that is not there appears whole, or not at all.
  * Files that the version does not have stay. A file in the way is replaced when its content is in
  * the store, so that nothing is lost by it.
  *
@@ -35,18 +37,42 @@ export interface CheckoutResult {
  */
 export async function checkoutVersion(
   store: Store,
-  { pieces, fileCount, size }: Manifest,
+  manifest: Manifest,
   root: string,
   options: CheckoutOptions = {},
 ): Promise<CheckoutResult> {
-  const { signal, onProgress } = options
   const target = resolve(root)
-  const occupied = prepareRoot(target)
-  const pool = new TreePool(store.home, realpathSync(target))
+  const state = inspectRoot(target)
+  if (state !== 'new') return checkoutInto(store, manifest, target, { ...options, state })
+  const staging = join(dirname(target), `.${basename(target)}.artifact-${randomId()}`)
+  try {
+    makeRoot(staging)
+    const result = await checkoutInto(store, manifest, staging, { ...options, state })
+    renameSync(staging, target)
+    return { ...result, root: target }
+  } catch (error) {
+    rmSync(staging, { recursive: true, force: true })
+    // Somebody else made the folder meanwhile: what is in it now is looked at like any other.
+    const taken = systemCode(error) === 'ENOTEMPTY' || systemCode(error) === 'EEXIST'
+    if (taken) return checkoutVersion(store, manifest, root, options)
+    throw storeError(error, `writing ${target}`)
+  }
+}
+
+type RootState = 'new' | 'empty' | 'occupied'
+
+async function checkoutInto(
+  store: Store,
+  { pieces, fileCount, size }: Manifest,
+  root: string,
+  options: CheckoutOptions & { state: RootState },
+): Promise<CheckoutResult> {
+  const { signal, onProgress, state } = options
+  const pool = new TreePool(store.home, realpathSync(root))
   try {
     const same = new Uint8Array(fileCount)
-    if (occupied) await inspect(store, pieces, { ...options, pool, same })
-    const result: CheckoutResult = { root: target, written: 0, kept: 0 }
+    if (state === 'occupied') await inspect(store, pieces, { ...options, pool, same })
+    const result: CheckoutResult = { root, written: 0, kept: 0 }
     let bytes = 0
     await pool.forEachBatch(
       store,
@@ -54,7 +80,8 @@ export async function checkoutVersion(
       async (items, first) => {
         const missing = items.filter((_, index) => same[first + index] === 0)
         if (missing.length > 0) {
-          await pool.run({ do: 'write', items: await placeItems(store, missing) })
+          const placed = await placeItems(store, missing)
+          await pool.run({ do: 'write', items: placed, unseen: state === 'new' })
         }
         result.written += missing.length
         result.kept += items.length - missing.length
@@ -70,19 +97,29 @@ export async function checkoutVersion(
   }
 }
 
-/** @returns whether there is anything in the folder. */
-function prepareRoot(root: string): boolean {
+function inspectRoot(root: string): RootState {
   try {
-    mkdirSync(root, { recursive: true })
-    return readdirSync(root).length > 0
+    return readdirSync(root).length > 0 ? 'occupied' : 'empty'
   } catch (error) {
     const code = systemCode(error)
-    if (code !== 'EEXIST' && code !== 'ENOTDIR') throw storeError(error, `making ${root}`)
-    throw conflict(
-      lstatSync(root, { throwIfNoEntry: false }) ? root : `a part of ${root}`,
-      'is not a folder',
-    )
+    if (code === 'ENOENT') return 'new'
+    if (code === 'ENOTDIR') throw conflict(root, 'is not a folder, or lies in a file')
+    throw storeError(error, `reading ${root}`)
   }
+}
+
+function makeRoot(root: string): void {
+  try {
+    mkdirSync(root, { recursive: true })
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'EEXIST' || code === 'ENOTDIR') throw conflict(dirname(root), 'is not a folder')
+    throw storeError(error, `making ${root}`)
+  }
+}
+
+function randomId(): string {
+  return randomBytes(6).toString('hex')
 }
 
 /** Marks what is there already, and refuses what would be lost. */

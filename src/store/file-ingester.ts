@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import {
-  chmodSync,
   closeSync,
   constants,
+  fchmodSync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
   openSync,
   readSync,
   rmSync,
-  writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { DirectWriter } from '../disk/direct-writer.js'
 import { publishFiles } from '../disk/publish.js'
 import { ArtifactError, type ErrorData, systemCode } from '../errors.js'
 import { type Hasher, hashBytes } from '../hash/hasher.js'
@@ -51,7 +51,7 @@ export interface Published {
 type Held =
   | { in: 'memory'; key: BlobKey; bytes: Uint8Array }
   | { in: 'file'; key: BlobKey; path: string }
-  | { in: 'place'; key: BlobKey; file: string }
+  | { in: 'place'; key: BlobKey }
 
 export interface IngesterOptions {
   home: string
@@ -112,8 +112,8 @@ export class FileIngester {
     const moves: { from: string; to: string }[] = []
     held.forEach((item, index) => {
       if (!item) return
-      if (item.in === 'place') flushInPlace(item.file)
-      else if (!keep[index]) {
+      if (item.in === 'place') return
+      if (!keep[index]) {
         if (item.in === 'file') rmSync(item.path)
       } else if (item.in === 'memory') {
         this.#append(item.key, item.bytes, published)
@@ -175,31 +175,35 @@ export class FileIngester {
     hasher.init()
     if (policy === 'immutable') {
       const length = this.#copy(fd, file, bytes => hasher.update(bytes))
-      return { in: 'place', key: { kind: 'blob', digest: hasher.digest(), size: length }, file }
+      flushInPlace(fd, file)
+      return { in: 'place', key: { kind: 'blob', digest: hasher.digest(), size: length } }
     }
     const path = join(this.#options.folder, `${randomBytes(8).toString('hex')}.object`)
-    const out = openSync(path, 'wx', 0o600)
+    const out = new DirectWriter(path)
     try {
       const length = this.#copy(fd, file, bytes => {
         hasher.update(bytes)
-        writeAll(out, bytes)
+        out.write(bytes)
       })
-      fdatasyncSync(out)
-      chmodSync(path, 0o444)
+      out.end()
+      fdatasyncSync(out.fd)
+      fchmodSync(out.fd, 0o444)
       return { in: 'file', key: { kind: 'blob', digest: hasher.digest(), size: length }, path }
     } catch (error) {
       rmSync(path, { force: true })
       throw error
     } finally {
-      closeSync(out)
+      out.release()
+      closeSync(out.fd)
     }
   }
 
   /** Reads `size` bytes, or fewer of a file that shrank; one that grew shows in its second stat. */
   #readWhole(fd: number, file: string, size: number): Uint8Array {
-    const bytes = Buffer.allocUnsafeSlow(size)
+    // A file that claims to be empty may be one of /proc, which has bytes all the same.
+    const bytes = Buffer.allocUnsafeSlow(Math.max(size, 1))
     let length = 0
-    while (length < size) {
+    while (length < bytes.length) {
       const read = readSome(fd, file, bytes, length)
       if (read === 0) return bytes.subarray(0, length)
       length += read
@@ -249,7 +253,8 @@ function openSource(file: string): number {
     if (stat.isFile()) return fd
     closeSync(fd)
   } catch (error) {
-    throw fileError(error, file)
+    // Sockets, and devices that are not there.
+    if (systemCode(error) !== 'ENXIO') throw fileError(error, file)
   }
   throw new ArtifactError('FILE_UNSUPPORTED', `${file} is not a regular file`, {
     details: { file },
@@ -281,17 +286,10 @@ function isFileError(error: unknown): error is ArtifactError {
   return error instanceof ArtifactError && error.code.startsWith('FILE_')
 }
 
-function flushInPlace(file: string): void {
-  const fd = openSource(file)
+function flushInPlace(fd: number, file: string): void {
   try {
     fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(fd, bytes, done, bytes.length - done)
+  } catch (error) {
+    throw fileError(error, file)
   }
 }

@@ -117,6 +117,7 @@ export class Ingest {
         void this.#publish(published)
       }
       await Promise.all(this.#publishing)
+      if (this.#failure !== undefined) throw this.#failure
       const { packs, objects } = this.#published
       return { packs: packs.splice(0), objects: objects.splice(0) }
     })
@@ -245,7 +246,10 @@ export class Ingest {
   }
 
   #publish(published: Published): Promise<void> {
-    const work = this.#enter(published)
+    const work = this.#enter(published).catch(error => {
+      this.#fail(error)
+      throw this.#failure
+    })
     this.#publishing.add(work)
     const done = () => this.#publishing.delete(work)
     work.then(done, done)

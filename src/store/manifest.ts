@@ -8,6 +8,7 @@ import { decodePiece, encodeEntry, type PieceBytes, PieceCutter } from '../model
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
 import { locateBlobs } from './locate-blobs.js'
+import { checkAborted } from './progress.js'
 import { readBlob } from './read-blob.js'
 import type { Store } from './store.js'
 
@@ -90,7 +91,7 @@ export async function* readEntries(
   { signal }: { signal?: AbortSignal } = {},
 ): AsyncGenerator<Entry[], void, undefined> {
   for (const piece of pieces) {
-    signal?.throwIfAborted()
+    checkAborted(signal)
     yield await readPiece(store, piece)
   }
 }

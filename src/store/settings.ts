@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import envPaths from 'env-paths'
+import { ensureFolder } from '../disk/publish.js'
 import { ArtifactError, storeError, systemCode } from '../errors.js'
 import { homePaths } from '../model/home.js'
 import { checkEntity, checkProject, DEFAULT_ENTITY, DEFAULT_PROJECT } from '../model/names.js'
@@ -58,7 +59,7 @@ export function writeConfig(home: string, changes: ConfigFile): void {
   const config = { ...readConfig(home), ...changes }
   const temporary = `${path}.${process.pid}`
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 })
+    ensureFolder(home)
     writeFileSync(temporary, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600, flush: true })
     renameSync(temporary, path)
   } catch (error) {

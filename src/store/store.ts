@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Catalog } from '../catalog/catalog.js'
 import { type OpenCatalog, openCatalog } from '../catalog/open-catalog.js'
-import { syncFolder } from '../disk/publish.js'
+import { ensureFolder, syncFolder } from '../disk/publish.js'
 import { ArtifactError, storeError, systemCode } from '../errors.js'
 import { type Algorithm, isAlgorithm } from '../model/digest.js'
 import { homePaths } from '../model/home.js'
@@ -124,7 +124,7 @@ function readStoreFile(path: string): StoreFile | undefined {
   }
   let file: Partial<StoreFile>
   try {
-    file = JSON.parse(text) as Partial<StoreFile>
+    file = (JSON.parse(text) ?? {}) as Partial<StoreFile>
   } catch (error) {
     throw new ArtifactError('STORE_DAMAGED', `${path} is not JSON`, { cause: error })
   }
@@ -153,7 +153,7 @@ function createStoreFile(home: string, algorithm: Algorithm): void {
   }
   const temporary = join(home, `store.json.${id}`)
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 })
+    ensureFolder(home)
     writeFileSync(temporary, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600, flush: true })
     try {
       linkSync(temporary, store)

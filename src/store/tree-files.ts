@@ -87,25 +87,31 @@ function hashFile(file: string, hasher: Hasher): Digest {
 }
 
 /**
- * Writes entries to their files, each under another name first and renamed when its bytes have
- * been verified: a file is there whole and right, or as it was before.
+ * Writes entries to their files. Unless the folder is `unseen` until it is complete, each is written
+ * under another name and renamed when its bytes have been verified: a file is there whole and
+ * right, or as it was before.
  * @throws `BLOB_DAMAGED` or `BLOB_MISSING`, naming the entry.
  */
 export async function writeTree(
   home: string,
   paths: TreePaths,
   items: PlacedItem[],
-  { hashers }: { hashers: HasherSet },
+  { hashers, unseen }: { hashers: HasherSet; unseen: boolean },
 ): Promise<void> {
   for (const item of items) {
     const hasher = await hashers.get(algorithmOf(item.digest))
-    writeFile(home, paths, item, hasher)
+    const file = paths.resolve(item.path, { create: true })!
+    const name = `.artifact-${randomBytes(6).toString('hex')}`
+    writeFile(home, item, hasher, { file, temporary: unseen ? file : join(dirname(file), name) })
   }
 }
 
-function writeFile(home: string, paths: TreePaths, item: PlacedItem, hasher: Hasher): void {
-  const file = paths.resolve(item.path, { create: true })!
-  const temporary = join(dirname(file), `.artifact-${randomBytes(6).toString('hex')}`)
+function writeFile(
+  home: string,
+  item: PlacedItem,
+  hasher: Hasher,
+  { file, temporary }: { file: string; temporary: string },
+): void {
   try {
     const out = openSync(temporary, 'wx', 0o666)
     try {
@@ -113,7 +119,7 @@ function writeFile(home: string, paths: TreePaths, item: PlacedItem, hasher: Has
     } finally {
       closeSync(out)
     }
-    renameSync(temporary, file)
+    if (temporary !== file) renameSync(temporary, file)
   } catch (error) {
     rmSync(temporary, { force: true })
     if (systemCode(error) === 'EISDIR') throw conflict(file, 'is a folder')

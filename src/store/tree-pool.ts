@@ -4,6 +4,7 @@ import { TaskWorker } from '../hash/task-worker.js'
 import { parseDigest } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
 import { readEntries } from './manifest.js'
+import { checkAborted } from './progress.js'
 import type { Store } from './store.js'
 import type { TreeItem } from './tree-files.js'
 import type { TreeTask } from './tree-task.js'
@@ -51,13 +52,18 @@ export class TreePool {
         .finally(() => running.delete(batch))
       running.add(batch)
     }
-    for await (const items of batchItems(readEntries(store, pieces, { signal }))) {
-      if (failure) break
-      start(items)
-      if (running.size >= most) await Promise.race(running)
+    try {
+      for await (const items of batchItems(readEntries(store, pieces, { signal }))) {
+        if (failure || signal?.aborted) break
+        start(items)
+        if (running.size >= most) await Promise.race(running)
+      }
+    } finally {
+      // None is left at work when this ends, whatever ended it.
+      await Promise.all(running)
     }
-    await Promise.all(running)
     if (failure) throw failure.error
+    checkAborted(signal)
   }
 
   async close(): Promise<void> {

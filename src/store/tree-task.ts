@@ -5,7 +5,8 @@ import type { TreePaths } from './tree-path.js'
 /** What checkout and verify ask of their workers. */
 export type TreeTask =
   | { do: 'check'; items: TreeItem[] }
-  | { do: 'write'; items: PlacedItem[] }
+  /** `unseen`: nobody sees the folder before it is complete. */
+  | { do: 'write'; items: PlacedItem[]; unseen: boolean }
   | { do: 'verify'; items: PlacedItem[] }
 
 export interface TreeContext {
@@ -19,7 +20,7 @@ export function runTreeTask({ home, paths, hashers }: TreeContext, task: TreeTas
     case 'check':
       return checkTree(paths, task.items, { hashers })
     case 'write':
-      return writeTree(home, paths, task.items, { hashers })
+      return writeTree(home, paths, task.items, { hashers, unseen: task.unseen })
     case 'verify':
       return verifyBlobs(home, task.items, { hashers })
   }

@@ -1,6 +1,7 @@
 import { type Dirent, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ErrorData } from '../errors.js'
+import { compareUtf8 } from '../model/artifact-path.js'
 import type { Manifest } from '../model/version.js'
 import { fileError } from './file-ingester.js'
 import { locateBlobs } from './locate-blobs.js'
@@ -11,8 +12,11 @@ import { TreePool } from './tree-pool.js'
 
 export interface VerifyProblem {
   path: string
-  /** `extra` and `differs` are of a folder, `damaged` of the store; `missing` of either. */
-  problem: 'missing' | 'differs' | 'extra' | 'damaged'
+  /**
+   * `extra` is of a folder, `damaged` of the store; `missing` and `differs` of a folder or of what
+   * a reference leads to; `unchecked` is a reference that could not be looked at.
+   */
+  problem: 'missing' | 'differs' | 'extra' | 'damaged' | 'unchecked'
   message: string
 }
 
@@ -110,7 +114,7 @@ async function verifyWith(
 }
 
 function sortProblems(problems: VerifyProblem[]): VerifyProblem[] {
-  return problems.sort((a, b) => (a.path < b.path ? -1 : 1))
+  return problems.sort((a, b) => compareUtf8(a.path, b.path))
 }
 
 /** Every file below a folder, links and special files included, relative to it. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemCode } from '../errors.js'
-import { connectTo, type Endpoint, listenAt } from '../ipc/endpoint.js'
+import { connectTo, listenAt } from '../ipc/endpoint.js'
 import { homePaths } from '../model/home.js'
 
 const ROLE = 'writer'
@@ -20,16 +20,20 @@ export interface WriterFolder {
 export async function createWriterFolder(home: string): Promise<WriterFolder> {
   const { tmp } = homePaths(home)
   const path = join(tmp, randomBytes(6).toString('hex'))
-  const endpoint: Endpoint = await listenAt(path, ROLE, socket => socket.end(), {
-    keepAlive: false,
-  })
-  await removeDeadWriters(tmp, path)
-  return {
-    path,
-    close: async () => {
-      await endpoint.close()
-      rmSync(path, { recursive: true, force: true })
-    },
+  try {
+    const endpoint = await listenAt(path, ROLE, socket => socket.end(), { keepAlive: false })
+    await removeDeadWriters(tmp, path)
+    return {
+      path,
+      close: async () => {
+        await endpoint.close()
+        rmSync(path, { recursive: true, force: true })
+      },
+    }
+  } catch (error) {
+    // Without an announcement it would count as alive for ever.
+    rmSync(path, { recursive: true, force: true })
+    throw error
   }
 }
 
@@ -50,7 +54,9 @@ async function isAlive(path: string): Promise<boolean> {
     socket?.destroy()
     return socket !== null
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return true
+    // Of another program's protocol nothing can be told, and a folder that is gone needs nothing.
+    const code = systemCode(error)
+    if (code === 'PROTOCOL_UNSUPPORTED' || code === 'ENOENT' || code === 'ENOTDIR') return true
     throw error
   }
 }

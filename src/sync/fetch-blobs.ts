@@ -83,11 +83,17 @@ async function fetchOnce(
 ): Promise<ArtifactError | undefined> {
   const { entity, signal, rejected, onBytes } = options
   const wanted = new Set(keys.map(blobKeyString))
+  let unasked: ArtifactError | undefined
   const accept = (key: BlobKey) => {
     if (wanted.delete(blobKeyString(key))) return
-    throw new ArtifactError('REMOTE_INVALID', `the remote sent ${key.digest} without being asked`, {
-      details: { url: remote.url, ...key },
-    })
+    unasked ??= new ArtifactError(
+      'REMOTE_INVALID',
+      `the remote sent ${key.digest} without being asked`,
+      {
+        details: { url: remote.url, ...key },
+      },
+    )
+    throw unasked
   }
   let counted = 0
   const count = (bytes: number) => {
@@ -98,7 +104,7 @@ async function fetchOnce(
     const records = countRecords(remote.fetch(entity, keys, { signal }), count)
     const received = await receiveRecords(store, records, { signal, accept })
     for (const { key, error } of received.rejected) rejected.set(blobKeyString(key), error)
-    return undefined
+    return unasked
   } catch (error) {
     checkAborted(signal)
     if (!(error instanceof ArtifactError)) throw error

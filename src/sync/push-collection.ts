@@ -1,5 +1,5 @@
 import type { PendingItem, SettledItem } from '../catalog/catalog.js'
-import { ArtifactError, type ErrorData } from '../errors.js'
+import { ArtifactError, type ErrorData, isArtifactError } from '../errors.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
 import { findRemoteId } from './find-remote-id.js'
@@ -125,11 +125,13 @@ async function commit(
   try {
     answer = await session.call((remote, options) => remote.commit(collection, items, options))
   } catch (error) {
-    // Whichever of many is at fault is the first of a smaller commit.
-    if (!isItemFault(error)) throw error
-    if (rest.length > 1)
-      return [...(await commit(session, collection, rest.slice(0, 1))), ...later(rest)]
-    return [{ status: 'refused', error: error.toJSON() }]
+    // Nothing was read here, so that damage is that of the other side.
+    const isTheirs =
+      isArtifactError(error, 'BLOB_DAMAGED') || isArtifactError(error, 'BLOB_MISSING')
+    if (isTheirs || !isItemFault(error)) throw error
+    if (rest.length === 1) return [{ status: 'refused', error: error.toJSON() }]
+    // Whichever of many is at fault is, in the end, the first of a smaller commit.
+    return [...(await commit(session, collection, rest.slice(0, 1))), ...later(rest)]
   }
   const { results, storeId } = answer
   if (results.length !== items.length) {

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { ensureFolder } from '../disk/publish.js'
 import { ArtifactError, storeError } from '../errors.js'
 import { homePaths } from '../model/home.js'
 import { connectDaemon } from './daemon-client.js'
 
-const MAIN = fileURLToPath(new URL('../../daemon/main.js', import.meta.url))
+/** The daemon is another program, which this one only starts. */
+const MAIN = join(import.meta.dirname, '../../daemon/main.js')
 /** How long a daemon may take to answer, in milliseconds. */
 const START_MS = 5000
 const PAUSE_MS = 25
@@ -45,7 +47,7 @@ export async function startDaemon(
 function spawnDaemon(home: string, args: string[], env: StartOptions['env']): ChildProcess {
   let log: number
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 })
+    ensureFolder(home)
     log = openSync(homePaths(home).daemonLog, 'a', 0o600)
   } catch (error) {
     throw storeError(error, 'opening the log of artifactd')

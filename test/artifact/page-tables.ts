@@ -56,14 +56,15 @@ const ROWS: Row[] = [
   },
 ]
 
-for (const { call, add, result } of ROWS) {
-  t.test(call, async t => {
-    const { folder } = useHome(t, PROJECT_DIRECTORY)
-    const before = process.cwd()
-    process.chdir(folder)
-    t.teardown(() => process.chdir(before))
+const { folder } = useHome(t, PROJECT_DIRECTORY)
+const before = process.cwd()
+process.chdir(folder)
+t.teardown(() => process.chdir(before))
 
-    const artifact = new Artifact({ name: 'example', type: 'dataset' })
+ROWS.forEach(({ call, add, result }, index) => {
+  t.test(call, async t => {
+    const name = `example-${index}`
+    const artifact = new Artifact({ name, type: 'dataset' })
     await add(artifact)
     t.same(await listEntries(artifact), Object.keys(result))
 
@@ -72,10 +73,10 @@ for (const { call, add, result } of ROWS) {
     await run.finish()
     t.equal(logged.fileCount, Object.keys(result).length)
     const root = await logged.download()
-    t.equal(root, join(folder, 'artifacts/example-v0'))
+    t.equal(root, join(folder, `artifacts/${name}-v0`))
     for (const [path, content] of Object.entries(result)) {
       t.equal(readFileSync(join(root, path), 'utf8'), content, path)
     }
     t.same((await logged.verify(root)).problems, [], 'and nothing else is there')
   })
-}
+})

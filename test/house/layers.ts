@@ -7,7 +7,8 @@ import t from 'tap'
 const LAYERS = [
   ['src/errors'],
   ['src/model'],
-  ['src/disk', 'src/ipc'],
+  ['src/disk'],
+  ['src/ipc'],
   ['src/hash', 'src/pack', 'src/chunk'],
   ['src/blobs', 'src/catalog'],
   ['src/store'],

@@ -15,6 +15,7 @@ import type { BlobKey, BlobKind } from '../../src/model/blob-key.js'
 import type { Digest } from '../../src/model/digest.js'
 import { objectPath } from '../../src/model/home.js'
 import { encodePackStream, type WireRecord } from '../../src/pack/encode-pack-stream.js'
+import { encodePackHeader, encodeRecordHeader } from '../../src/pack/format.js'
 import { openHttpRemote } from '../../src/remote/http-remote.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
 import { openRecords } from '../../src/store/open-records.js'
@@ -156,6 +157,24 @@ t.test('a piece above its limit is refused before its bytes are taken', async t 
     each([wire('piece', Buffer.alloc(4 * 1024 * 1024 + 1))]),
   )
   t.match(rejected, [{ error: { code: 'PIECE_INVALID' } }])
+})
+
+t.test('a length that is only claimed takes neither memory nor disk', async t => {
+  const { served, server } = await serveStores(t)
+  const { digest } = wire('blob', 'x').key
+  for (const kind of ['blob', 'piece'] as const) {
+    const length = kind === 'blob' ? 2 ** 50 : 4 * 1024 * 1024
+    const header = { kind, digest, encoding: 0, plainLength: length, storedLength: length } as const
+    const start = Buffer.concat([encodePackHeader(), encodeRecordHeader(header), Buffer.alloc(100)])
+    const response = await fetch(`${server.url}/api/v1/entities/default/packs`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/vnd.artifactd.pack' },
+      body: new Uint8Array(start),
+    })
+    t.equal(response.status, 400)
+    t.match(await response.json(), { error: { code: 'PACK_INVALID' } })
+  }
+  t.same(readdirSync(join(served.home, 'tmp')), [], 'nothing is left behind')
 })
 
 t.test('what arrived before the connection was cut is kept', async t => {

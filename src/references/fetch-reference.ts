@@ -1,0 +1,140 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { createCRC32 } from 'hash-wasm'
+import pRetry from 'p-retry'
+import { ArtifactError, storeError } from '../errors.js'
+import { createHasher } from '../hash/hasher.js'
+import { algorithmOf, isDigest } from '../model/digest.js'
+import { checkAborted } from '../store/progress.js'
+import { referenceChanged } from './reference-error.js'
+import type { ReferenceEntry, ReferenceHandler } from './reference-handler.js'
+
+/** Attempts in a row that bring nothing new, after the first. */
+const RETRIES = 4
+/** CRC-32C (Castagnoli), reflected, as GCS computes it. */
+const CRC32C_POLYNOMIAL = 0x82f63b78
+
+export interface FetchReferenceOptions {
+  /** Absolute path of a file that does not exist yet. */
+  file: string
+  signal?: AbortSignal
+  /** Tells of bytes as they arrive, and (negative) of those that must come again. */
+  onBytes?: (bytes: number) => void
+  /** Pause before the second attempt, in milliseconds; doubles. Default 200. */
+  pauseMs?: number
+}
+
+/**
+ * Downloads the recorded bytes of a reference to a new file. A download that is cut goes on where
+ * it was, if the source can. Size and, where it says so of the content, digest are verified.
+ *
+ * @throws as `ReferenceHandler.open`; `REFERENCE_CHANGED` also for bytes that do not verify;
+ *   `STORE_FULL` or `STORE_FAILED` when the file cannot be written.
+ */
+export async function fetchReference(
+  handler: ReferenceHandler,
+  entry: ReferenceEntry,
+  { file, signal, onBytes = () => {}, pauseMs = 200 }: FetchReferenceOptions,
+): Promise<void> {
+  const check = await createContentCheck(entry.digest)
+  const out = await openFile(file)
+  let length = 0
+  let furthest = 0
+  let before = 0
+  const restart = async (from: number) => {
+    if (from === length) return
+    onBytes(-length)
+    length = 0
+    check?.init()
+    await truncate(out, file)
+  }
+  const sizeKnown = !entry.extra?.sizeUnknown
+  const attempt = async () => {
+    before = furthest
+    // The connection was cut after the last byte.
+    if (sizeKnown && length > 0 && length === entry.size) return
+    const { from, body } = await handler.open(entry, { from: length, signal })
+    await restart(from)
+    for await (const part of body) {
+      checkAborted(signal)
+      await write(out, part, { file, at: length })
+      check?.update(part)
+      length += part.length
+      furthest = Math.max(furthest, length)
+      onBytes(part.length)
+    }
+    if (!sizeKnown || length === entry.size) return
+    throw referenceChanged(entry.ref, `it has ${length} bytes, not ${entry.size}`)
+  }
+  try {
+    await pRetry(attempt, {
+      retries: RETRIES,
+      minTimeout: pauseMs,
+      randomize: true,
+      signal,
+      shouldConsumeRetry: () => furthest === before,
+      shouldRetry: ({ error }) => error instanceof ArtifactError && error.code === 'REFERENCE_FAILED',
+    })
+    const digest = check?.digest()
+    if (digest !== undefined && digest !== entry.digest) {
+      throw referenceChanged(entry.ref, `the digest of what came is ${digest}`)
+    }
+  } catch (error) {
+    checkAborted(signal)
+    throw error
+  } finally {
+    await out.close()
+  }
+}
+
+interface ContentCheck {
+  init(): void
+  update(bytes: Uint8Array): void
+  digest(): string
+}
+
+/** Undefined for a digest that cannot be computed from the bytes, as an ETag. */
+async function createContentCheck(digest: string): Promise<ContentCheck | undefined> {
+  if (isDigest(digest)) {
+    const hasher = await createHasher(algorithmOf(digest))
+    hasher.init()
+    return hasher
+  }
+  if (!digest.startsWith('crc32c:')) return undefined
+  const crc = await createCRC32(CRC32C_POLYNOMIAL)
+  return {
+    init: () => void crc.init(),
+    update: bytes => void crc.update(bytes),
+    digest: () => `crc32c:${Buffer.from(crc.digest('binary')).toString('base64')}`,
+  }
+}
+
+async function openFile(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, 'wx', 0o600)
+  } catch (error) {
+    throw storeError(error, `making ${file}`)
+  }
+}
+
+async function truncate(out: FileHandle, file: string): Promise<void> {
+  try {
+    await out.truncate(0)
+  } catch (error) {
+    throw storeError(error, `emptying ${file}`)
+  }
+}
+
+async function write(
+  out: FileHandle,
+  bytes: Uint8Array,
+  { file, at }: { file: string; at: number },
+): Promise<void> {
+  try {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await out.write(bytes, done, bytes.length - done, at + done)
+      done += bytesWritten
+    }
+  } catch (error) {
+    throw storeError(error, `writing ${file}`)
+  }
+}

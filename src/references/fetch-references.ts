@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import pLimit from 'p-limit'
+import { ArtifactError } from '../errors.js'
+import type { BlobKey } from '../model/blob-key.js'
+import type { Manifest } from '../model/version.js'
+import { readEntries } from '../store/manifest.js'
+import { checkAborted, type WorkOptions } from '../store/progress.js'
+import type { Store } from '../store/store.js'
+import { fetchReference } from './fetch-reference.js'
+import type { OpenHandler } from './open-handler.js'
+import { contentName, isReference, type ReferenceContents } from './reference-contents.js'
+import type { ReferenceEntry } from './reference-handler.js'
+
+/** Downloads at a time. */
+const PARALLEL = 16
+/** References whose bytes share one flush of the store. */
+const BATCH = 1024
+
+export interface MissingReference {
+  path: string
+  ref: string
+  error: ArtifactError
+}
+
+export interface FetchReferencesOptions extends WorkOptions {
+  openHandler: OpenHandler
+  contents: ReferenceContents
+  /**
+   * Called for each reference that cannot be had as it was recorded; without it the first such one
+   * ends the call.
+   */
+  onMissing?: (missing: MissingReference) => void
+}
+
+/**
+ * Brings the bytes of a version's references into the store, of those that are not there. Each URI
+ * is downloaded once, {@link PARALLEL} at a time; `contents` then knows them.
+ *
+ * @returns the bytes that were downloaded.
+ * @throws as `fetchReference`, naming the entry; `INTERRUPTED`.
+ */
+export async function fetchReferences(
+  store: Store,
+  { pieces, fileCount }: Manifest,
+  options: FetchReferencesOptions,
+): Promise<number> {
+  const fetcher = new ReferenceFetcher(store, options, fileCount)
+  let waiting: ReferenceEntry[] = []
+  for await (const entries of readEntries(store, pieces, options)) {
+    for (const entry of entries) if (isReference(entry)) waiting.push(entry)
+    while (waiting.length >= BATCH) await fetcher.fetch(waiting.splice(0, BATCH))
+  }
+  await fetcher.fetch(waiting)
+  return fetcher.bytes
+}
+
+class ReferenceFetcher {
+  readonly #store: Store
+  readonly #options: FetchReferencesOptions
+  readonly #totalFiles: number
+  #files = 0
+  bytes = 0
+
+  constructor(store: Store, options: FetchReferencesOptions, totalFiles: number) {
+    this.#store = store
+    this.#options = options
+    this.#totalFiles = totalFiles
+  }
+
+  async fetch(entries: ReferenceEntry[]): Promise<void> {
+    if (entries.length === 0) return
+    const { contents, signal } = this.#options
+    const known = await contents.find(entries)
+    const absent = new Map<string, ReferenceEntry>()
+    entries.forEach((entry, index) => {
+      const name = contentName(entry)
+      if (!known[index] && !absent.has(name)) absent.set(name, entry)
+    })
+    const failed = new Map<string, ArtifactError>()
+    const stop = new AbortController()
+    const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+    const fetched: { entry: ReferenceEntry; key: BlobKey }[] = []
+    const limit = pLimit(PARALLEL)
+    const work = [...absent].map(([name, entry]) =>
+      limit(async () => {
+        if (stopped.aborted) return
+        try {
+          fetched.push({ entry, key: await this.#fetchOne(entry, stopped) })
+        } catch (error) {
+          if (this.#options.onMissing && isMissing(error)) failed.set(name, error)
+          else {
+            stop.abort()
+            throw nameEntry(error, entry)
+          }
+        }
+      }),
+    )
+    const ends = await Promise.allSettled(work)
+    checkAborted(signal)
+    // The first is the one that stopped the others.
+    const failures = ends.flatMap(end => (end.status === 'rejected' ? [end.reason] : []))
+    const cause = failures.find(error => !isInterrupted(error)) ?? failures[0]
+    if (fetched.length > 0) {
+      await this.#store.ingest().finish()
+      await contents.remember(fetched)
+    }
+    if (cause !== undefined) throw cause
+    for (const entry of entries) {
+      const error = failed.get(contentName(entry))
+      if (error) this.#options.onMissing?.({ path: entry.path, ref: entry.ref, error })
+    }
+    this.#files += entries.length
+    this.#report()
+  }
+
+  async #fetchOne(entry: ReferenceEntry, signal: AbortSignal): Promise<BlobKey> {
+    const handler = await this.#options.openHandler(entry.ref)
+    const ingest = this.#store.ingest()
+    const file = join(await ingest.folder(), `${randomBytes(8).toString('hex')}.reference`)
+    try {
+      const onBytes = (bytes: number) => {
+        this.bytes += bytes
+        this.#report()
+      }
+      await fetchReference(handler, entry, { file, signal, onBytes })
+      const { digest, stat } = await ingest.addFile(file, 'mutable')
+      return { kind: 'blob', digest, size: stat.size }
+    } finally {
+      await rm(file, { force: true })
+    }
+  }
+
+  #report(): void {
+    this.#options.onProgress?.({
+      step: 'download',
+      files: this.#files,
+      bytes: this.bytes,
+      totalFiles: this.#totalFiles,
+    })
+  }
+}
+
+function isInterrupted(error: unknown): boolean {
+  return error instanceof ArtifactError && error.code === 'INTERRUPTED'
+}
+
+/** Failures of the reference; those of the store and of the installation are not. */
+function isMissing(error: unknown): error is ArtifactError {
+  if (!(error instanceof ArtifactError)) return false
+  if (error.code === 'INVALID_URI' || error.code === 'URI_HAS_CREDENTIALS') return true
+  return error.code.startsWith('REFERENCE_') && error.code !== 'REFERENCE_SDK_MISSING'
+}
+
+function nameEntry(error: unknown, { path, ref }: ReferenceEntry): unknown {
+  if (!(error instanceof ArtifactError) || error.details.path !== undefined) return error
+  return new ArtifactError(error.code, `"${path}": ${error.message}`, {
+    cause: error,
+    details: { ...error.details, path, uri: ref },
+  })
+}

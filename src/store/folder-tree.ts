@@ -1,0 +1,49 @@
+import { compareUtf8 } from '../model/artifact-path.js'
+import { ALGORITHMS, type Algorithm, digestFromBytes } from '../model/digest.js'
+import type { Entry } from '../model/entry.js'
+import type { FolderBlock } from './folder-block.js'
+
+/** A folder that was added: its files in UTF-8 order, and the folders in it, see `orderFolders`. */
+export interface FolderNode {
+  block: Pick<FolderBlock, 'names' | 'sizes' | 'digests'>
+  folders: { name: string; node: FolderNode }[]
+}
+
+/**
+ * The entries of a tree in ascending order of their paths in UTF-8. A folder comes where its name
+ * with a slash belongs: `a`, `a-b`, `a/x`, `a0`.
+ *
+ * @param prefix '' or a path that ends in a slash.
+ */
+export function* listEntries(
+  { block, folders }: FolderNode,
+  prefix: string,
+  algorithm: Algorithm,
+): Generator<Entry, void, undefined> {
+  const width = ALGORITHMS[algorithm].bytes
+  let next = 0
+  for (let index = 0; index < block.names.length; index += 1) {
+    const name = block.names[index]!
+    while (next < folders.length && comesFirst(folders[next]!.name, name)) {
+      const { name: folder, node } = folders[next++]!
+      yield* listEntries(node, `${prefix}${folder}/`, algorithm)
+    }
+    const digest = digestFromBytes(
+      algorithm,
+      block.digests.subarray(index * width, (index + 1) * width),
+    )
+    yield { path: prefix + name, digest, size: block.sizes[index]! }
+  }
+  for (const { name, node } of folders.slice(next)) {
+    yield* listEntries(node, `${prefix}${name}/`, algorithm)
+  }
+}
+
+/** Folders stand among paths as their name with a slash does: `a-b/` comes before `a/`. */
+export function orderFolders<T extends { name: string }>(folders: T[]): T[] {
+  return folders.sort((a, b) => compareUtf8(`${a.name}/`, `${b.name}/`))
+}
+
+function comesFirst(folder: string, file: string): boolean {
+  return compareUtf8(`${folder}/`, file) < 0
+}

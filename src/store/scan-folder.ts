@@ -1,0 +1,139 @@
+import { type BigIntStats, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Ignore } from 'ignore'
+import { ArtifactError } from '../errors.js'
+import { compareUtf8 } from '../model/artifact-path.js'
+import { fileError } from './file-ingester.js'
+import { createBlock, type FolderBlock, type FolderRecord, STATS_A_FILE } from './folder-block.js'
+import { orderFolders } from './folder-tree.js'
+
+export interface ScanRequest {
+  /** The folder that is added, absolute. */
+  root: string
+  /** The folder to scan, relative to it; '' for itself. */
+  folder: string
+  /** Real paths of the folders above and of itself, outermost first. */
+  ancestors: string[]
+  record: FolderRecord | undefined
+  rules: Ignore | undefined
+  /** Links are an error that names them. */
+  refuseLinks: boolean
+  digestBytes: number
+}
+
+export interface ScannedFolder {
+  /** Its files; the digests that the record vouches for are filled in. */
+  block: FolderBlock
+  /** Folders in it, as `orderFolders` orders them, each with its real path. */
+  folders: { name: string; real: string }[]
+  dev: bigint
+}
+
+/**
+ * Lists one folder and looks at each of its files, without reading any. Symbolic links are
+ * followed.
+ *
+ * @throws `FILE_UNSUPPORTED` for what is neither file nor folder, for links that lead back into a
+ *   folder they are in, and for names that are not UTF-8; `FILE_NOT_FOUND` for links that lead
+ *   nowhere; `FILE_UNREADABLE`.
+ */
+export function scanFolder(request: ScanRequest): ScannedFolder {
+  const { root, folder, ancestors, record, rules } = request
+  const path = folder ? join(root, folder) : root
+  const names = listNames(path)
+  const files: string[] = []
+  const stats: BigIntStats[] = []
+  const folders: { name: string; real: string }[] = []
+  for (const name of names) {
+    const file = join(path, name)
+    const relative = folder ? `${folder}/${name}` : name
+    let stat = look(file, lstatSync)
+    const linked = stat.isSymbolicLink()
+    if (rules?.ignores(stat.isDirectory() ? `${relative}/` : relative)) continue
+    if (linked && request.refuseLinks) throw unsupported(file, 'is a symbolic link')
+    if (linked) stat = look(file, statSync)
+    if (stat.isDirectory()) {
+      if (linked && rules?.ignores(`${relative}/`)) continue
+      const real = linked ? realpathSync(file) : join(ancestors.at(-1)!, name)
+      if (ancestors.includes(real)) {
+        throw unsupported(file, `leads back to ${real}, a folder that it is in`)
+      }
+      folders.push({ name, real })
+    } else if (stat.isFile()) {
+      files.push(name)
+      stats.push(stat)
+    } else {
+      throw unsupported(file, 'is not a file or a folder')
+    }
+  }
+  const block = createBlock(files, request.digestBytes)
+  stats.forEach((stat, index) => {
+    block.sizes[index] = Number(stat.size)
+    block.stats[index * STATS_A_FILE] = stat.ino
+    block.stats[index * STATS_A_FILE + 1] = stat.mtimeNs
+    block.stats[index * STATS_A_FILE + 2] = stat.ctimeNs
+  })
+  const dev = look(path, statSync).dev
+  if (record?.dev === dev) fillKnown(block, record.block, request.digestBytes)
+  return { block, folders: orderFolders(folders), dev }
+}
+
+/** Takes over the digests of files that look as they did; both blocks are in the same order. */
+function fillKnown(block: FolderBlock, old: FolderBlock, width: number): void {
+  let at = 0
+  for (let index = 0; index < block.names.length; index += 1) {
+    const name = block.names[index]!
+    while (
+      at < old.names.length &&
+      old.names[at] !== name &&
+      compareUtf8(old.names[at]!, name) < 0
+    ) {
+      at += 1
+    }
+    if (old.names[at] !== name || !isSame(block, index, old, at)) continue
+    block.digests.set(old.digests.subarray(at * width, (at + 1) * width), index * width)
+    block.known[index] = 1
+  }
+}
+
+function isSame(block: FolderBlock, index: number, old: FolderBlock, at: number): boolean {
+  if (block.sizes[index] !== old.sizes[at]) return false
+  for (let stat = 0; stat < STATS_A_FILE; stat += 1) {
+    const one = block.stats[index * STATS_A_FILE + stat]
+    if (one !== old.stats[at * STATS_A_FILE + stat]) return false
+  }
+  return true
+}
+
+function listNames(path: string): string[] {
+  let names: string[]
+  try {
+    names = readdirSync(path)
+  } catch (error) {
+    throw fileError(error, path)
+  }
+  // Bytes that are not UTF-8 are read as U+FFFD: such a name could not be opened again.
+  if (names.some(name => name.includes('\ufffd'))) checkNames(path)
+  return names.sort(compareUtf8)
+}
+
+function checkNames(path: string): void {
+  for (const bytes of readdirSync(path, { encoding: 'buffer' })) {
+    if (Buffer.from(bytes.toString('utf8'), 'utf8').equals(bytes)) continue
+    throw unsupported(join(path, bytes.toString('latin1')), 'has a name that is not UTF-8')
+  }
+}
+
+type Look = (path: string, options: { bigint: true }) => BigIntStats
+
+function look(file: string, stat: Look): BigIntStats {
+  try {
+    return stat(file, { bigint: true })
+  } catch (error) {
+    throw fileError(error, file)
+  }
+}
+
+function unsupported(file: string, what: string): ArtifactError {
+  return new ArtifactError('FILE_UNSUPPORTED', `${file} ${what}`, { details: { file } })
+}

@@ -1,0 +1,242 @@
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import {
+  collectionOf,
+  makeImportRequest,
+  makeLogRequest,
+} from '../../fixtures/catalog/log-request.js'
+import { digestOf, makeRecord } from '../../fixtures/pack/small-records.js'
+import type { Catalog, LogRequest } from '../../src/catalog/catalog.js'
+import { encodeExternal } from '../../src/catalog/index-external.js'
+import type { LevelCatalog } from '../../src/catalog/level-catalog.js'
+import { openLevelCatalog } from '../../src/catalog/open-level-catalog.js'
+import { homePaths, objectPath, packPath } from '../../src/model/home.js'
+import { PackWriter } from '../../src/pack/pack-writer.js'
+
+const STORE_ID = 'f'.repeat(32)
+
+const externalPiece = encodeExternal([
+  { digest: digestOf('md5', 'outside'), file: '/x', size: 7, mtimeNs: '1', ctimeNs: '2', ino: '3' },
+])
+
+async function openIndex(home: string): Promise<LevelCatalog> {
+  return (await openLevelCatalog(home, { clock: () => new Date(0) }))!
+}
+
+function writeBytes(home: string, packId: string, contents: (string | Buffer)[]): void {
+  mkdirSync(dirname(packPath(home, packId)), { recursive: true })
+  const writer = new PackWriter(packPath(home, packId), { packId, storeId: STORE_ID })
+  for (const content of contents) {
+    writer.append(makeRecord('blob', content, digestOf('md5', content)))
+  }
+  writer.finish()
+}
+
+/** Some of everything that a catalog holds, in two parts. */
+async function commitFirst(catalog: Catalog, home: string): Promise<void> {
+  writeBytes(home, 'aa00000000000000', ['in the first pack', externalPiece])
+  const external = { digest: digestOf('md5', externalPiece), size: externalPiece.length, count: 1 }
+  const packs = ['aa00000000000000']
+  const log = makeLogRequest('cats', 'a', { aliases: ['best'], packs, external: [external] })
+  await catalog.log(log)
+  await catalog.log(makeLogRequest('whole', 'b', { complete: true, target: undefined }))
+  for (let i = 0; i < 30; i += 1) await catalog.log(makeLogRequest('many', `${i}`))
+}
+
+async function commitMore(catalog: Catalog, home: string): Promise<void> {
+  writeBytes(home, 'bb00000000000000', ['in the second pack'])
+  const object = { kind: 'blob' as const, digest: digestOf('md5', 'an object'), size: 9 }
+  mkdirSync(dirname(objectPath(home, object.digest)), { recursive: true })
+  writeFileSync(objectPath(home, object.digest), 'an object')
+  const bytes = { packs: ['bb00000000000000'], objects: [object] }
+  await catalog.log(makeLogRequest('cats', 'c', { aliases: ['best'], ...bytes }))
+  await catalog.log(makeLogRequest('cats', 'c', { aliases: ['same'] }))
+  await catalog.import(makeImportRequest('cats', 'theirs', { number: 0, aliases: ['remote'] }))
+  const [first] = (await catalog.listPending()).items
+  await catalog.settle(STORE_ID, [{ seq: first!.seq, number: 1 }])
+  for (let i = 30; i < 60; i += 1) await catalog.log(makeLogRequest('many', `${i}`))
+}
+
+/** Everything that can be asked, for comparison. */
+async function snapshot(catalog: Catalog) {
+  const { items: versions } = await catalog.listVersions({})
+  const contents = ['in the first pack', 'in the second pack', 'an object', externalPiece]
+  return {
+    versions,
+    whole: await Promise.all(versions.map(({ id }) => catalog.getVersion(id))),
+    external: await Promise.all(versions.map(({ id }) => catalog.getExternal(id))),
+    pending: (await catalog.listPending()).items,
+    locations: await catalog.locate(
+      contents.map(content => ({ kind: 'blob', digest: digestOf('md5', content) })),
+    ),
+    outside: await catalog.locateExternal([digestOf('md5', 'outside')]),
+    complete: await catalog.listComplete(
+      ['a', 'b'].map(content => makeLogRequest('cats', content).version.pieces[0]!.digest),
+    ),
+    renumbered: await catalog.findVersion(collectionOf('cats'), { kind: 'number', number: 0 }).then(
+      () => null,
+      ({ code, details }) => ({ code, details }),
+    ),
+  }
+}
+
+const catalogFiles = (home: string, pattern: RegExp) =>
+  readdirSync(homePaths(home).catalog)
+    .filter(name => pattern.test(name))
+    .map(name => join(homePaths(home).catalog, name))
+
+type Damage = (home: string, early: string) => void
+
+const damages: Record<string, Damage> = {
+  'is deleted': home => rmSync(homePaths(home).catalog, { recursive: true }),
+  'is emptied': home => {
+    for (const file of catalogFiles(home, /./)) rmSync(file)
+  },
+  'lost CURRENT': home => rmSync(join(homePaths(home).catalog, 'CURRENT')),
+  'has a damaged CURRENT': home =>
+    writeFileSync(join(homePaths(home).catalog, 'CURRENT'), 'nothing\n'),
+  'has an empty CURRENT': home => writeFileSync(join(homePaths(home).catalog, 'CURRENT'), ''),
+  'lost its manifest': home => {
+    for (const file of catalogFiles(home, /^MANIFEST/)) rmSync(file)
+  },
+  'has a damaged manifest': home => {
+    for (const file of catalogFiles(home, /^MANIFEST/)) {
+      const bytes = readFileSync(file)
+      writeFileSync(file, bytes.fill(0x55, bytes.length >> 1))
+    }
+  },
+  'lost its tables': home => {
+    for (const file of catalogFiles(home, /\.ldb$/)) rmSync(file)
+  },
+  'is of an older day': (home, early) => {
+    rmSync(homePaths(home).catalog, { recursive: true })
+    cpSync(early, homePaths(home).catalog, { recursive: true })
+  },
+}
+
+for (const [name, damage] of Object.entries(damages)) {
+  t.test(`nothing is lost when the catalog ${name}`, async t => {
+    const base = t.testdir({ home: {} })
+    const home = join(base, 'home')
+    let catalog = await openIndex(home)
+    await commitFirst(catalog, home)
+    await catalog.close()
+    cpSync(homePaths(home).catalog, join(base, 'early'), { recursive: true })
+    // Opening moves what was written before into a table.
+    catalog = await openIndex(home)
+    await commitMore(catalog, home)
+    const before = await snapshot(catalog)
+    t.equal(before.versions.length, 64)
+    t.equal(before.renumbered?.code, 'VERSION_RENUMBERED')
+    t.ok(before.locations.every(Boolean))
+    t.same(before.outside[0]?.[0]?.file, '/x')
+    await catalog.close()
+
+    damage(home, join(base, 'early'))
+    catalog = await openIndex(home)
+    t.same(await snapshot(catalog), before)
+    t.match(await catalog.log(makeLogRequest('many', 'next')), { number: 60 })
+    await catalog.close()
+
+    catalog = await openIndex(home)
+    t.equal((await catalog.listVersions({})).items.length, 65)
+    await catalog.close()
+  })
+}
+
+t.test('one flipped bit in the write-ahead log of the catalog loses nothing', async t => {
+  const base = t.testdir({ home: {} })
+  const home = join(base, 'home')
+  const catalog = await openIndex(home)
+  const logs: LogRequest[] = Array.from({ length: 200 }, (_, i) => makeLogRequest('cats', `${i}`))
+  for (const log of logs) await catalog.log(log)
+  await catalog.close()
+  const log = catalogFiles(home, /\.log$/).find(file => readFileSync(file).length > 100_000)
+  t.ok(log, 'the commits are in one file')
+  const bytes = readFileSync(log!)
+  for (const part of [0.1, 0.5, 0.9]) {
+    const copy = join(base, `copy-${part}`)
+    cpSync(home, copy, { recursive: true })
+    const damaged = Buffer.from(bytes)
+    damaged[Math.floor(bytes.length * part)]! ^= 1
+    writeFileSync(log!.replace(home, copy), damaged)
+    const rebuilt = await openIndex(copy)
+    for (const [number, { version }] of logs.entries()) {
+      const found = await rebuilt.getVersion(version.id)
+      if (found?.number !== number) t.fail(`v${number} is lost`)
+    }
+    t.match(await rebuilt.log(makeLogRequest('cats', 'next')), { number: 200 })
+    await rebuilt.close()
+  }
+})
+
+t.test('a catalog that is ahead of the journal is built again', async t => {
+  const base = t.testdir({ home: {} })
+  const home = join(base, 'home')
+  let catalog = await openIndex(home)
+  await catalog.log(makeLogRequest('cats', 'a'))
+  await catalog.close()
+  cpSync(homePaths(home).journal, join(base, 'journal'), { recursive: true })
+  catalog = await openIndex(home)
+  await catalog.log(makeLogRequest('cats', 'b'))
+  await catalog.close()
+
+  rmSync(homePaths(home).journal, { recursive: true })
+  cpSync(join(base, 'journal'), homePaths(home).journal, { recursive: true })
+  catalog = await openIndex(home)
+  t.equal((await catalog.listVersions({})).items.length, 1)
+  t.match(await catalog.log(makeLogRequest('cats', 'c')), { number: 1 })
+  await catalog.close()
+})
+
+t.test('a damaged pack costs its own records and not the store', async t => {
+  const home = t.testdir()
+  let catalog = await openIndex(home)
+  await commitFirst(catalog, home)
+  await commitMore(catalog, home)
+  await catalog.close()
+  const pack = packPath(home, 'bb00000000000000')
+  const bytes = readFileSync(pack)
+  bytes[3]! ^= 1
+  rmSync(pack)
+  writeFileSync(pack, bytes)
+  copyFileSync(pack, packPath(home, 'bb11111111111111'))
+  rmSync(homePaths(home).catalog, { recursive: true })
+
+  catalog = await openIndex(home)
+  t.equal((await catalog.listVersions({})).items.length, 64)
+  const refs = ['in the first pack', 'in the second pack'].map(content => ({
+    kind: 'blob' as const,
+    digest: digestOf('md5', content),
+  }))
+  t.match(await catalog.locate(refs), [{ in: 'pack' }, null])
+  await catalog.close()
+})
+
+t.test('a damaged journal keeps the catalog shut and untouched', async t => {
+  const home = t.testdir()
+  const catalog = await openIndex(home)
+  for (const content of ['a', 'b', 'c']) await catalog.log(makeLogRequest('cats', content))
+  await catalog.close()
+  const path = join(homePaths(home).journal, '1.log')
+  const bytes = readFileSync(path)
+  const damaged = Buffer.from(bytes)
+  damaged[60]! ^= 1
+  writeFileSync(path, damaged)
+  for (let i = 0; i < 2; i += 1) {
+    await t.rejects(openIndex(home), { code: 'STORE_DAMAGED', details: { path, record: 1 } })
+  }
+  writeFileSync(path, bytes)
+  const again = await openIndex(home)
+  t.equal((await again.listVersions({})).items.length, 3)
+  await again.close()
+})
