@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError, Option } from '@commander-js/extra-typings'
+import { Command, CommanderError, InvalidArgumentError, Option } from '@commander-js/extra-typings'
 import { ArtifactError, ERRORS, systemCode } from '../src/errors.js'
 import type { Context, Result } from './context.js'
 import { createProgressBar } from './progress-bar.js'
@@ -90,8 +90,8 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
 
   program
     .command('put')
-    .description('log files and folders as a version of an artifact')
-    .argument('<path[=name]...>', 'file or folder, and its path in the artifact')
+    .description('log files, folders and references as a version of an artifact')
+    .argument('<path[=name]...>', 'file, folder or URI, and its path in the artifact')
     .option('-n, --name <name>', 'artifact (default: base name of the first path)')
     .option('-t, --type <type>', 'type of a new artifact', 'dataset')
     .addOption(
@@ -106,6 +106,12 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
         .choices(['mutable', 'immutable'] as const)
         .default('mutable' as const),
     )
+    .option('--no-checksum', 'do not ask what URIs lead to: one entry each')
+    .addOption(
+      new Option('--max-objects <number>', 'the most objects that a URI may stand for')
+        .argParser(parseCount)
+        .default(10_000),
+    )
     .option('--wait', 'wait until the remote has it')
     .addOption(json())
     .action(async (paths, options) => {
@@ -119,6 +125,7 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
     .argument('<name>', 'NAME[:ALIAS|:vN|@ID]')
     .option('--root <dir>', 'folder (default: ./artifacts/NAME-vN)')
     .option('--overwrite', 'replace files whose content is not in the store')
+    .option('--allow-missing-references', 'leave out references whose bytes changed or are gone')
     .addOption(json())
     .action(async (name, options) => {
       const { get } = await import('./commands/get.js')
@@ -213,6 +220,11 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
     })
 
   return program
+}
+
+function parseCount(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It is not a whole number from 1.')
 }
 
 function readVersion(): string {

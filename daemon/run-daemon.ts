@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Logger } from 'pino'
 import { ArtifactError, type ErrorCode, storeError } from '../src/errors.js'
 import { type Endpoint, listenAt } from '../src/ipc/endpoint.js'
@@ -145,7 +146,9 @@ class Daemon {
     clearTimeout(this.#scanTimer)
     clearTimeout(this.#idleTimer)
     try {
-      if (!(await this.#lock.isHeld())) throw alreadyRunning(this.#options.home)
+      const { home } = this.#options
+      if (!existsSync(homePaths(home).store)) throw storeGone(home)
+      if (!(await this.#lock.isHeld())) throw alreadyRunning(home)
       const report = await this.#sync(options)
       this.#note(report)
       return report
@@ -260,6 +263,10 @@ const FATAL: ReadonlySet<ErrorCode> = new Set([
 
 function isFatal(error: unknown): boolean {
   return !(error instanceof ArtifactError) || FATAL.has(error.code)
+}
+
+function storeGone(home: string): ArtifactError {
+  return new ArtifactError('STORE_DAMAGED', `the store in ${home} is gone`, { details: { home } })
 }
 
 function alreadyRunning(home: string): ArtifactError {

@@ -2,13 +2,19 @@ import { watch } from 'chokidar'
 import { ensureFolder } from '../src/disk/publish.js'
 import { homePaths } from '../src/model/home.js'
 
+/**
+ * A record is on its way when its event comes: the catalog lists it after a flush, which takes from
+ * milliseconds to seconds. So the bell rings again, so many milliseconds after the last event.
+ */
+const ECHOES_MS = [100, 1000, 5000]
+
 export interface JournalWatch {
   close(): Promise<void>
 }
 
 /**
- * Calls `onChange` when a process appended to the journal of a store. Events may be lost, also all
- * of them: `onError` hears of it where the system tells.
+ * Calls `onChange` when a process appends to the journal of a store, at once and again a little
+ * later. Events may be lost, also all of them: `onError` hears of it where the system tells.
  */
 export function watchJournal(
   home: string,
@@ -18,10 +24,24 @@ export function watchJournal(
   const { journal } = homePaths(home)
   ensureFolder(journal)
   const watcher = watch(journal, { ignoreInitial: true, depth: 0 })
-  watcher.on('add', onChange)
-  watcher.on('change', onChange)
+  let echoes: NodeJS.Timeout[] = []
+  const silence = () => {
+    for (const echo of echoes) clearTimeout(echo)
+  }
+  const ring = () => {
+    silence()
+    echoes = ECHOES_MS.map(delay => setTimeout(onChange, delay))
+    onChange()
+  }
+  watcher.on('add', ring)
+  watcher.on('change', ring)
   // Of two appends within about 50 ms, "change" tells the first only.
-  watcher.on('raw', onChange)
+  watcher.on('raw', ring)
   watcher.on('error', onError)
-  return { close: () => watcher.close() }
+  return {
+    close: async () => {
+      await watcher.close()
+      silence()
+    },
+  }
 }

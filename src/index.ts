@@ -7,17 +7,19 @@ export {
   type NewFileOptions,
   type SaveOptions,
 } from './artifact/artifact.js'
+export type { AddReferenceOptions } from './artifact/expand-reference.js'
 export type { LogOptions } from './artifact/log-artifact.js'
 export type {
-  DownloadOptions,
   LoggedArtifact,
   Resolution,
   WaitOptions,
 } from './artifact/logged-artifact.js'
+export type { DownloadOptions } from './artifact/version-files.js'
 export { ArtifactError, type ErrorCode, isArtifactError } from './errors.js'
 export type { Algorithm, Digest } from './model/digest.js'
 export type { Entry } from './model/entry.js'
 export type { RunInfo, VersionState } from './model/version.js'
+export type { MissingReference } from './references/fetch-references.js'
 export { type FinishOptions, type InitOptions, init, type Run } from './run/run.js'
 export type { CheckoutOptions } from './store/checkout.js'
 export type { Policy } from './store/file-ingester.js'

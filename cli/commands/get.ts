@@ -4,15 +4,24 @@ import { count, formatBytes } from '../format.js'
 
 export async function get(
   name: string,
-  options: { root?: string; overwrite?: boolean },
+  options: { root?: string; overwrite?: boolean; allowMissingReferences?: boolean },
   context: Context,
 ): Promise<Result> {
   const workspace = openContext(context)
-  const { signal, onProgress } = context
+  const { signal, onProgress, note } = context
   const { project } = workspace.settings
   const version = await useArtifact(workspace, name, { project, signal })
   const downloadedBytes = await version.fetch({ signal, onProgress })
-  const root = await version.download({ ...options, signal, onProgress })
+  const missingReferences: { path: string; ref: string; error: object }[] = []
+  const root = await version.download({
+    ...options,
+    signal,
+    onProgress,
+    onMissingReference: ({ path, ref, error }) => {
+      note(`left out: ${path} (${error.message})`)
+      missingReferences.push({ path, ref, error: error.toJSON() })
+    },
+  })
   const { resolved, asOf } = version.resolution!
   const data = {
     root,
@@ -26,6 +35,7 @@ export async function get(
     downloadedBytes,
     resolved,
     asOf,
+    missingReferences,
   }
   noteAge(data, workspace.settings.remote !== null, context)
   const text =

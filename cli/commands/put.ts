@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, type Stats, statSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { Artifact } from '../../src/artifact/artifact.js'
 import { logArtifact } from '../../src/artifact/log-artifact.js'
@@ -12,6 +11,7 @@ import { parseCollectionName } from '../../src/model/reference-name.js'
 import { fileError, type Policy } from '../../src/store/file-ingester.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
+import { parseSource, type Source, sourceBaseName } from '../parse-source.js'
 
 export interface PutOptions {
   name?: string
@@ -20,14 +20,17 @@ export interface PutOptions {
   description?: string
   metadata?: string
   policy?: Policy
+  checksum?: boolean
+  maxObjects?: number
   wait?: boolean
 }
 
 export async function put(paths: string[], options: PutOptions, context: Context): Promise<Result> {
-  const sources = paths.map(parseSource)
+  const sources: Source[] = []
+  for (const path of paths) sources.push(await parseSource(path, context))
   const defaults = openContext(context)
   const { entity, project, name } = parseCollectionName(
-    options.name ?? basename(resolve(sources[0]!.path)),
+    options.name ?? sourceBaseName(sources[0]!),
     defaults.settings,
   )
   const workspace: Workspace = {
@@ -42,10 +45,12 @@ export async function put(paths: string[], options: PutOptions, context: Context
     home: workspace.settings.home,
   })
   const progress = sumProgress(context)
-  for (const { path, target, stat } of sources) {
-    const add = { policy: options.policy, signal: context.signal, exclusive: true, ...progress() }
-    if (stat.isDirectory()) await artifact.addDir(path, { name: target, ...add })
-    else await artifact.addFile(path, { name: target, ...add })
+  for (const { kind, path, target } of sources) {
+    const add = { name: target, signal: context.signal, exclusive: true, ...progress() }
+    const { policy, checksum, maxObjects } = options
+    if (kind === 'reference') await artifact.addReference(path, { ...add, checksum, maxObjects })
+    else if (kind === 'folder') await artifact.addDir(path, { ...add, policy })
+    else await artifact.addFile(path, { ...add, policy })
   }
   const run = { id: randomBytes(4).toString('hex'), project, jobType: 'cli_put' }
   const logged = logArtifact(workspace, artifact, { project, run, aliases: options.alias })
@@ -72,37 +77,6 @@ export async function put(paths: string[], options: PutOptions, context: Context
     warnings,
   }
   return { data, text: describe(data, workspace) }
-}
-
-interface Source {
-  path: string
-  target: string | undefined
-  stat: Stats
-}
-
-/** `PATH[=NAME]`; either may hold "=", and PATH is the longest that exists. */
-function parseSource(text: string): Source {
-  const whole = statIfThere(text)
-  if (whole) return { path: text, target: undefined, stat: whole }
-  for (let at = text.lastIndexOf('='); at > 0; at = text.lastIndexOf('=', at - 1)) {
-    const path = text.slice(0, at)
-    const stat = statIfThere(path)
-    if (stat) return { path, target: text.slice(at + 1), stat }
-  }
-  const [path = text] = text.split('=')
-  throw new ArtifactError('FILE_NOT_FOUND', `there is no file or folder ${path || text}`, {
-    details: { file: path || text },
-  })
-}
-
-function statIfThere(path: string): Stats | undefined {
-  try {
-    return statSync(path)
-  } catch (error) {
-    const code = systemCode(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw fileError(error, path)
-  }
 }
 
 function parseMetadata(text: string): Record<string, unknown> {

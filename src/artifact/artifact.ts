@@ -1,25 +1,27 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync, statSync } from 'node:fs'
+import { readFileSync, rmSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import { inspect } from 'node:util'
 import type { ExternalFile } from '../catalog/catalog.js'
-import { ArtifactError } from '../errors.js'
+import { ArtifactError, systemCode } from '../errors.js'
 import { normalizeArtifactPath } from '../model/artifact-path.js'
 import type { Entry } from '../model/entry.js'
 import { normalizeMetadata } from '../model/metadata.js'
 import { checkName, checkProject, checkType } from '../model/names.js'
 import { fileError, type Policy } from '../store/file-ingester.js'
 import type { Ingest } from '../store/ingest.js'
+import { ingestTree } from '../store/ingest-tree.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import { readSettings } from '../store/settings.js'
 import type { Store } from '../store/store.js'
+import { walkFolder } from '../store/walk-folder.js'
 import { type AddRule, EntryTable } from './entry-table.js'
+import { type AddReferenceOptions, expandReference } from './expand-reference.js'
 import { type LogOptions, logArtifact } from './log-artifact.js'
 import type { LoggedArtifact } from './logged-artifact.js'
 import { orAborted } from './or-aborted.js'
 import { sharedStore } from './shared-store.js'
-import { walkFolder } from '../store/walk-folder.js'
 import { ensureDaemon, openWorkspace } from './workspace.js'
 import { writeNewFile } from './write-new-file.js'
 
@@ -57,8 +59,10 @@ export interface AddDirOptions extends AddOptions {
   name?: string
   /** Replace entries with other content; nothing is removed. Default false. */
   merge?: boolean
-  /** gitignore rules, case-sensitive. */
+  /** gitignore rules, case-sensitive; a file `.artifactignore` in the folder adds to them. */
   ignore?: string[]
+  /** `follow` (default) stores what links lead to; `refuse` makes a link an error that names it. */
+  symlinks?: 'follow' | 'refuse'
 }
 
 export interface NewFileOptions {
@@ -190,6 +194,16 @@ export class Artifact {
     })
   }
 
+  /**
+   * Adds what a URI stands for, or an entry of another version, without copying bytes: see
+   * `docs/references.md` for what is recorded of it.
+   * @throws as `expandReference`; `ENTRY_CONFLICT`, and at once `ARTIFACT_FINALIZED`.
+   */
+  addReference(source: string | URL | Entry, options: AddReferenceOptions = {}): Promise<void> {
+    const rule = this.#rule('a reference', options.overwrite, options.exclusive)
+    return this.#track(() => orAborted(this.#addReferences(source, rule, options), options.signal))
+  }
+
   /** The entries added so far, in path order; waits for adds that were made before the call. */
   async *entries(): AsyncGenerator<Entry, void, undefined> {
     await this.#settled()
@@ -221,7 +235,11 @@ export class Artifact {
   }
 
   /** @internal What is to be logged, once every add is done; rejects with the first failure. */
-  async content(): Promise<{ ingest: Ingest; entries: Entry[]; external: ExternalFile[] }> {
+  async content(): Promise<{
+    ingest: Ingest
+    entries: Iterable<Entry>
+    external: ExternalFile[]
+  }> {
     await this.#settled()
     if (this.#failure) throw this.#failure.error
     const entries = this.#entries.sorted()
@@ -271,18 +289,49 @@ export class Artifact {
     root: string,
     prefix: string,
     rule: AddRule,
-    { ignore, onProgress, signal, policy }: AddDirOptions,
+    { ignore = [], onProgress, signal, policy, symlinks = 'follow' }: AddDirOptions,
+  ): Promise<void> {
+    const patterns = [...ignore, ...readIgnoreFile(root)]
+    if (policy === 'immutable') {
+      await this.#addEach(root, prefix, rule, { patterns, onProgress, signal })
+      return
+    }
+    const { catalog, algorithm } = this.store
+    const done = { files: 0, bytes: 0 }
+    const node = await ingestTree({ ingest: this.#open(), catalog, algorithm }, root, {
+      patterns,
+      refuseLinks: symlinks === 'refuse',
+      signal,
+      onFiles: ({ files, bytes, newFiles, newBytes }) => {
+        done.files += files
+        done.bytes += bytes
+        this.#dedup.files += files - newFiles
+        this.#dedup.bytes += bytes - newBytes
+        this.#dedup.newBytes += newBytes
+        onProgress?.({ step: 'add', ...done })
+      },
+    })
+    checkAborted(signal)
+    this.#entries.addTree({ node, prefix, rule, algorithm })
+  }
+
+  /** File by file, for files that stay where they are. */
+  async #addEach(
+    root: string,
+    prefix: string,
+    rule: AddRule,
+    { patterns, onProgress, signal }: WorkOptions & { patterns: string[] },
   ): Promise<void> {
     const ingest = this.#open()
     const adding = new Set<Promise<void>>()
     let failure: { error: unknown } | undefined
     let files = 0
     let bytes = 0
-    for await (const { file, path } of walkFolder(root, ignore)) {
+    for await (const { file, path } of walkFolder(root, patterns)) {
       if (failure || signal?.aborted) break
       await ingest.ready()
       const target = normalizeArtifactPath(prefix + path)
-      const add = this.#addLocal(file, target, { ...rule, source: file }, { policy })
+      const add = this.#addLocal(file, target, { ...rule, source: file }, { policy: 'immutable' })
         .then(size => {
           files += 1
           bytes += size
@@ -297,6 +346,23 @@ export class Artifact {
     await Promise.all(adding)
     if (failure) throw failure.error
     checkAborted(signal)
+  }
+
+  async #addReferences(
+    source: string | URL | Entry,
+    rule: AddRule,
+    options: AddReferenceOptions,
+  ): Promise<void> {
+    let files = 0
+    let bytes = 0
+    for await (const { entry, ...found } of expandReference(this.store, source, options)) {
+      checkAborted(options.signal)
+      if (entry.ref === undefined) this.#put(entry, { ...rule, ...found }, false)
+      else this.#entries.set(entry, { ...rule, ...found })
+      files += 1
+      bytes += entry.size
+      options.onProgress?.({ step: 'add', files, bytes })
+    }
   }
 
   async #addLocal(
@@ -340,6 +406,17 @@ export class Artifact {
     return add.then(() => {
       if (thrown) throw thrown.error
     })
+  }
+}
+
+/** The rules of a folder's `.artifactignore`, if it has one. */
+function readIgnoreFile(root: string): string[] {
+  const file = join(root, '.artifactignore')
+  try {
+    return readFileSync(file, 'utf8').split(/\r?\n/)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []
+    throw fileError(error, file)
   }
 }
 

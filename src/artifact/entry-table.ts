@@ -1,7 +1,9 @@
 import type { ExternalFile } from '../catalog/catalog.js'
 import { ArtifactError } from '../errors.js'
 import { compareUtf8 } from '../model/artifact-path.js'
+import type { Algorithm } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
+import { type FolderNode, findEntry, listEntries } from '../store/folder-tree.js'
 
 export interface AddRule {
   /** Place of the call among all adds: where two claim one path, the later one decides. */
@@ -18,28 +20,43 @@ export interface AddRule {
 
 type Row = { entry: Entry } & AddRule
 
-/** The entries of an artifact that is being built, by path. */
+interface Tree {
+  node: FolderNode
+  /** '' or a path that ends in a slash. */
+  prefix: string
+  /** Its `source` is the folder that the tree was read from. */
+  rule: AddRule
+  algorithm: Algorithm
+}
+
+/**
+ * The entries of an artifact that is being built. Single ones are kept by path; whole folders as
+ * the trees that they were read into, which take a tenth of the memory and are in order already.
+ */
 export class EntryTable {
   readonly #rows = new Map<string, Row>()
-
-  get size(): number {
-    return this.#rows.size
-  }
+  readonly #trees: Tree[] = []
 
   /**
    * Puts an entry in. The same content at the same path changes nothing.
    * @throws `ENTRY_CONFLICT`, naming both sources.
    */
   set(entry: Entry, rule: AddRule): void {
+    const row = { entry, ...rule }
     const other = this.#rows.get(entry.path)
-    if (!other) {
-      this.#rows.set(entry.path, { entry, ...rule })
-      return
+    const kept = other ? choose(other, row) : row
+    for (const tree of this.#trees) {
+      const found = findInTree(tree, entry.path)
+      if (found) choose(found, row)
     }
-    const [earlier, later] = other.order <= rule.order ? [other, rule] : [rule, other]
-    const same = other.entry.digest === entry.digest && !(rule.exclusive && !later.overwrite)
-    if (!same && !later.overwrite) throw conflict(entry.path, earlier.source, later.source)
-    if (later === rule) this.#rows.set(entry.path, { entry, ...rule })
+    this.#rows.set(entry.path, kept)
+  }
+
+  /** Puts a folder in. @throws `ENTRY_CONFLICT` as `set`. */
+  addTree(tree: Tree): void {
+    this.#trees.push(tree)
+    if (this.#trees.length === 1 && this.#rows.size === 0) return
+    for (const row of this.#merged()) void row
   }
 
   /** The files outside the store that entries stand for, in no order. */
@@ -51,25 +68,82 @@ export class EntryTable {
    * The entries in ascending order of their paths in UTF-8.
    * @throws `ENTRY_CONFLICT` when one path is a folder of another.
    */
-  sorted(): Entry[] {
-    const entries = [...this.#rows.values()].map(({ entry }) => entry)
-    entries.sort((a, b) => compareUtf8(a.path, b.path))
-    let checked = ''
-    for (const { path } of entries) {
-      const folder = path.slice(0, path.lastIndexOf('/') + 1)
-      if (folder !== checked) this.#checkFolders(path)
-      checked = folder
+  *sorted(): Generator<Entry, void, undefined> {
+    if (this.#rows.size === 0 && this.#trees.length === 1) {
+      const { node, prefix, algorithm } = this.#trees[0]!
+      yield* listEntries(node, prefix, algorithm)
+      return
     }
-    return entries
+    const folders = this.#folders()
+    for (const row of this.#merged()) {
+      const below = folders.get(row.entry.path)
+      if (below !== undefined) throw conflict(row.entry.path, row.source, below)
+      yield row.entry
+    }
   }
 
-  #checkFolders(path: string): void {
-    for (let at = path.indexOf('/'); at > 0; at = path.indexOf('/', at + 1)) {
-      const file = this.#rows.get(path.slice(0, at))
-      const below = this.#rows.get(path)
-      if (file && below) throw conflict(path.slice(0, at), file.source, below.source)
+  /** Every folder that an entry lies in, with where one such entry came from. */
+  #folders(): Map<string, string> {
+    const folders = new Map<string, string>()
+    let last = ''
+    for (const { entry, source } of this.#merged()) {
+      const end = entry.path.lastIndexOf('/')
+      const folder = end < 0 ? '' : entry.path.slice(0, end)
+      if (folder === last) continue
+      last = folder
+      for (let at = folder.length; at > 0; at = folder.lastIndexOf('/', at - 1)) {
+        folders.set(folder.slice(0, at), source)
+      }
+    }
+    return folders
+  }
+
+  /** All rows in path order, one for each path. */
+  *#merged(): Generator<Row, void, undefined> {
+    const single = [...this.#rows.values()]
+    single.sort((a, b) => compareUtf8(a.entry.path, b.entry.path))
+    const heads = [single.values(), ...this.#trees.map(listRows)].map(rows => ({
+      rows,
+      next: rows.next(),
+    }))
+    for (;;) {
+      let first: Row | undefined
+      for (const { next } of heads) {
+        if (next.done) continue
+        if (!first || compareUtf8(next.value.entry.path, first.entry.path) < 0) first = next.value
+      }
+      if (!first) return
+      const { path } = first.entry
+      let chosen: Row | undefined
+      for (const head of heads) {
+        if (head.next.done || head.next.value.entry.path !== path) continue
+        chosen = chosen ? choose(chosen, head.next.value) : head.next.value
+        head.next = head.rows.next()
+      }
+      yield chosen!
     }
   }
+}
+
+function* listRows({ node, prefix, algorithm, rule }: Tree): Generator<Row, undefined, undefined> {
+  for (const entry of listEntries(node, prefix, algorithm)) {
+    yield { entry, ...rule, source: `${rule.source}/${entry.path.slice(prefix.length)}` }
+  }
+}
+
+function findInTree({ node, prefix, algorithm, rule }: Tree, path: string): Row | undefined {
+  if (!path.startsWith(prefix)) return undefined
+  const below = path.slice(prefix.length)
+  const found = findEntry(node, below, algorithm)
+  return found && { entry: found, ...rule, source: `${rule.source}/${below}` }
+}
+
+/** Which of two rows for one path counts. @throws `ENTRY_CONFLICT`, naming both sources. */
+function choose(one: Row, other: Row): Row {
+  const [earlier, later] = one.order <= other.order ? [one, other] : [other, one]
+  const same = one.entry.digest === other.entry.digest && !later.exclusive
+  if (!same && !later.overwrite) throw conflict(one.entry.path, earlier.source, later.source)
+  return later
 }
 
 function conflict(path: string, first: string, second: string): ArtifactError {

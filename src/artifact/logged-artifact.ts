@@ -4,13 +4,13 @@ import { ArtifactError } from '../errors.js'
 import type { Entry } from '../model/entry.js'
 import type { CollectionName, Version } from '../model/version.js'
 import type { RemoteVersion } from '../remote/remote.js'
-import { type CheckoutOptions, checkoutVersion } from '../store/checkout.js'
 import { readEntries } from '../store/manifest.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
-import { type VerifyResult, verifyFolder, verifyInStore } from '../store/verify.js'
+import type { VerifyResult } from '../store/verify.js'
 import { pullVersion } from '../sync/pull.js'
 import type { LogOutcome } from './log-artifact.js'
 import { orAborted } from './or-aborted.js'
+import { type DownloadOptions, downloadFiles, verifyFiles } from './version-files.js'
 import { remoteOpener, syncWorkspace, type Workspace, whyOffline } from './workspace.js'
 
 /** Pause between two looks at a version that waits for the remote; doubles up to 2 s. */
@@ -20,11 +20,6 @@ export interface WaitOptions {
   /** Milliseconds. Default: without end. `WAIT_TIMEOUT` afterwards. */
   timeout?: number
   signal?: AbortSignal
-}
-
-export interface DownloadOptions extends CheckoutOptions {
-  /** Default `./artifacts/NAME-vN`. */
-  root?: string
 }
 
 /** How a name was answered. */
@@ -193,14 +188,16 @@ export class LoggedArtifact implements CollectionName {
 
   /**
    * Writes the files to a folder, after fetching what is not in the store, and verifies each.
-   * Files that the version does not have stay.
+   * References become files with the bytes that were recorded. Files that the version does not
+   * have stay.
    * @returns the absolute path of the folder.
-   * @throws `CHECKOUT_CONFLICT`, `BLOB_MISSING`, `BLOB_DAMAGED`, and the remote's errors.
+   * @throws `CHECKOUT_CONFLICT`, `BLOB_MISSING`, `BLOB_DAMAGED`, the remote's errors, and for a
+   *   reference, naming it, `REFERENCE_CHANGED` and its like.
    */
   async download(options: DownloadOptions = {}): Promise<string> {
     await this.fetch(options)
     const root = options.root ?? join('artifacts', `${this.name}-${this.version}`)
-    return (await checkoutVersion(this.#workspace.store, this.#row, root, options)).root
+    return downloadFiles(this.#workspace.store, this.#row, root, options)
   }
 
   /** Brings the version into the local store. @returns the bytes that came from the remote. */
@@ -209,14 +206,12 @@ export class LoggedArtifact implements CollectionName {
   }
 
   /**
-   * Compares a folder with the version; without one, hashes what the store holds of it again.
-   * Finds everything that is wrong; it does not throw for it.
+   * Compares a folder with the version; without one, hashes what the store holds of it again, and
+   * asks whether its references still lead to the recorded bytes. Finds everything that is wrong; it does not throw for it.
    */
   async verify(root?: string, options: WorkOptions = {}): Promise<VerifyResult> {
     await this.#fetch(options)
-    const { store } = this.#workspace
-    if (root === undefined) return verifyInStore(store, this.#row, options)
-    return verifyFolder(store, this.#row, root, options)
+    return verifyFiles(this.#workspace.store, this.#row, root, options)
   }
 
   async #fetch(options: WorkOptions): Promise<number> {

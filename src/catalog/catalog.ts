@@ -84,6 +84,20 @@ export interface FoundVersion {
   settled: boolean
 }
 
+/** What an ingest must know of a store. */
+export interface StoreState {
+  /** Changes whenever bytes were removed: what was known to be there may not be any more. */
+  epoch: string
+  /** There are no bytes yet, so that nothing need be looked up. */
+  empty: boolean
+}
+
+/** One folder in the stat cache: its real path, and its record in base64. */
+export interface FolderCache {
+  folder: string
+  record: string
+}
+
 /** A version without its piece list. */
 export type VersionSummary = Omit<Version, 'pieces'> & { settled: boolean; error?: ErrorData }
 
@@ -148,6 +162,12 @@ export interface Catalog {
   findReferences(names: string[]): Promise<({ digest: Digest; size: number } | null)[]>
   /** Remembers contents. A cache, in no journal: it is lost when the index is rebuilt. */
   rememberReferences(contents: ReferenceContent[]): Promise<void>
+  /** As of now; another process may add bytes at any time. */
+  describe(): Promise<StoreState>
+  /** Records of the stat cache, by the real paths of their folders; null where there is none. */
+  getFolders(folders: string[]): Promise<(string | null)[]>
+  /** Keeps records of the stat cache: an index that may be lost, never the truth. */
+  putFolders(folders: FolderCache[]): Promise<void>
   /** Makes the records of a flushed, renamed pack locatable. */
   addPack(packId: string): Promise<void>
   /** Makes flushed, renamed objects locatable. */

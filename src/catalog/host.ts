@@ -8,6 +8,9 @@ import { openLevelCatalog } from './open-level-catalog.js'
 export const CATALOG_METHODS = [
   'locate',
   'locateExternal',
+  'describe',
+  'getFolders',
+  'putFolders',
   'findReferences',
   'rememberReferences',
   'addPack',

@@ -18,6 +18,8 @@ const inCollection = (tag: string, { entity, project, name }: CollectionName, ..
 export const keys = {
   /** The number of the last journal record applied. */
   applied: 'applied',
+  /** Random, made with the index and anew at every removal of bytes. */
+  epoch: 'epoch',
   collection: (name: CollectionName) => inCollection('collection', name),
   version: (id: string) => join('version', id),
   pieces: (id: string) => join('pieces', id),
@@ -27,6 +29,7 @@ export const keys = {
   pending: (seq: number) => join('pending', padNumber(seq)),
   complete: (digest: string) => join('complete', digest),
   pack: (packId: string) => join('pack', packId),
+  folder: (path: string) => join('folder', path),
   external: (digest: string) => join('external', digest),
   reference: (name: string) => join('reference', name),
 }
@@ -48,6 +51,9 @@ export function locationKey({ kind, digest }: KeyRef): Buffer {
   const head = Buffer.from([0x62, KIND_BYTE[kind], ALGORITHMS[algorithmOf(digest)].id])
   return Buffer.concat([head, digestBytes(digest)])
 }
+
+/** All locations. */
+export const LOCATION_RANGE = { gte: Buffer.from('b\0'), lt: Buffer.from('c') }
 
 /** 1: encoding, pack id 8, offset u64, stored length u32, plain length u32. 2: plain length u64. */
 export function encodeLocation(location: Location): Buffer {

@@ -4,11 +4,12 @@ import type { Digest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
-import { type AliasRow, applyRecord, type CollectionRow, type VersionRow } from './apply-record.js'
+import { applyRecord, type VersionRow } from './apply-record.js'
 import type {
   AliasRequest,
   Catalog,
   ExternalFile,
+  FolderCache,
   FoundVersion,
   ImportRequest,
   KeyRef,
@@ -19,6 +20,7 @@ import type {
   PendingItem,
   ReferenceContent,
   SettledItem,
+  StoreState,
   VersionFilter,
   VersionSummary,
 } from './catalog.js'
@@ -27,18 +29,13 @@ import { findVersion, getVersion, listVersions } from './find-version.js'
 import { indexObjects, indexPack } from './index-bytes.js'
 import { indexExternal } from './index-external.js'
 import type { Journal } from './journal.js'
-import { decodeLocation, keyRange, keys, locationKey, pageRange } from './keys.js'
+import { decodeLocation, keyRange, keys, LOCATION_RANGE, locationKey, pageRange } from './keys.js'
+import { type Plan, planAliases, planImport, planLog } from './plan-commit.js'
 import type { JournalRecord } from './records.js'
 import { type Database, Transaction } from './transaction.js'
 
-/**
- * Decides, within a transaction, what a commit writes and answers. A plan that throws has put
- * nothing into the transaction.
- */
-type Plan = (txn: Transaction, at: string) => Promise<{ record?: JournalRecord; answer: LogAnswer }>
-
 interface Commit {
-  plan: Plan
+  plan: (txn: Transaction, at: string) => Promise<Plan>
   resolve: (answer: LogAnswer) => void
   reject: (error: unknown) => void
 }
@@ -111,6 +108,36 @@ export class LevelCatalog implements Catalog {
     )
   }
 
+  async describe(): Promise<StoreState> {
+    const epoch = (await this.#db.get(keys.epoch)) as string
+    const first = await this.#db
+      .keys<Buffer>({ ...LOCATION_RANGE, limit: 1, keyEncoding: 'buffer' })
+      .all()
+    return { epoch, empty: first.length === 0 }
+  }
+
+  async getFolders(folders: string[]): Promise<(string | null)[]> {
+    checkBatch(folders)
+    const found = await this.#db.getMany<string, Buffer>(folders.map(keys.folder), {
+      valueEncoding: 'buffer',
+    })
+    return found.map(value => value?.toString('base64') ?? null)
+  }
+
+  async putFolders(folders: FolderCache[]): Promise<void> {
+    checkBatch(folders)
+    await this.#write(() =>
+      this.#db.batch<string, Buffer>(
+        folders.map(({ folder, record }) => ({
+          type: 'put',
+          key: keys.folder(folder),
+          value: Buffer.from(record, 'base64'),
+        })),
+        { valueEncoding: 'buffer' },
+      ),
+    )
+  }
+
   async addPack(packId: string): Promise<void> {
     const found = await this.#write(() => indexPack(this.#db, this.#home, packId))
     if (!found) throw new ArtifactError('BLOB_MISSING', `the pack ${packId} is not in the store`)
@@ -123,54 +150,20 @@ export class LevelCatalog implements Catalog {
   async log(request: LogRequest): Promise<LogAnswer> {
     return this.#commit(async (txn, at) => {
       await this.#addBytes(request)
-      const { version, logId, external } = request
+      const { external } = request
       if (external) await this.#write(() => indexExternal(this.#db, this.#home, external))
-      const given = await txn.get<LogAnswer>(keys.answer(logId))
-      if (given) return { answer: given }
-      const collection = await txn.get<CollectionRow>(keys.collection(version))
-      if (collection && collection.type !== version.type) throw typeConflict(version, collection)
-      const latest = await txn.get<AliasRow>(keys.alias(version, 'latest'))
-      if (latest && (await hasPieces(txn, latest.id, version.pieces))) {
-        return planAliases(
-          txn,
-          at,
-          { logId, versionId: latest.id, aliases: request.aliases },
-          request,
-        )
-      }
-      const number = collection?.next ?? 0
-      const record: JournalRecord = {
-        t: 'version',
-        at,
-        logId,
-        version,
-        number,
-        aliases: request.aliases,
-        ...(request.target && { target: request.target }),
-        complete: request.complete ?? false,
-        packs: request.packs,
-        objects: request.objects,
-        ...(external && { external }),
-      }
-      return { record, answer: { id: version.id, number, unchanged: false } }
+      return planLog(txn, at, request)
     })
   }
 
   async moveAliases(request: AliasRequest): Promise<LogAnswer> {
-    return this.#commit(async (txn, at) => {
-      const given = await txn.get<LogAnswer>(keys.answer(request.logId))
-      return given ? { answer: given } : planAliases(txn, at, request, {})
-    })
+    return this.#commit((txn, at) => planAliases(txn, at, request))
   }
 
   async import(request: ImportRequest): Promise<void> {
     await this.#commit(async (txn, at) => {
       await this.#addBytes(request)
-      const { version, ...rest } = request
-      const collection = await txn.get<CollectionRow>(keys.collection(version))
-      if (collection && collection.type !== version.type) throw typeConflict(version, collection)
-      const answer = { id: version.id, number: version.number, unchanged: false }
-      return { record: { t: 'import', at, version, ...rest }, answer }
+      return planImport(txn, at, request)
     })
   }
 
@@ -242,7 +235,7 @@ export class LevelCatalog implements Catalog {
     if (objects.length > 0) await this.addObjects(objects)
   }
 
-  #commit(plan: Plan): Promise<LogAnswer> {
+  #commit(plan: Commit['plan']): Promise<LogAnswer> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ plan, resolve, reject })
       this.#committing ??= this.#commitAll()
@@ -301,46 +294,6 @@ export class LevelCatalog implements Catalog {
 function diskFull(error: unknown): Error | undefined {
   if (!/no space left on device/i.test(String((error as Error)?.message))) return undefined
   return Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
-}
-
-async function planAliases(
-  txn: Transaction,
-  at: string,
-  { logId, versionId, aliases }: AliasRequest,
-  { target }: Pick<LogRequest, 'target'>,
-): Promise<{ record: JournalRecord; answer: LogAnswer }> {
-  const row = await txn.get<VersionRow>(keys.version(versionId))
-  if (!row) {
-    throw new ArtifactError('VERSION_NOT_FOUND', `there is no version @${versionId}`, {
-      details: { id: versionId },
-    })
-  }
-  const moved: string[] = []
-  for (const alias of aliases) {
-    const current = await txn.get<AliasRow>(keys.alias(row, alias))
-    if (current?.id !== versionId) moved.push(alias)
-  }
-  return {
-    record: { t: 'alias', at, logId, versionId, aliases: moved, ...(target && { target }) },
-    answer: { id: versionId, number: row.number, unchanged: true },
-  }
-}
-
-async function hasPieces(txn: Transaction, id: string, pieces: Piece[]): Promise<boolean> {
-  const known = await txn.get<Piece[]>(keys.pieces(id))
-  return (
-    known?.length === pieces.length &&
-    known.every(({ digest }, index) => digest === pieces[index]?.digest)
-  )
-}
-
-function typeConflict(version: CollectionName & { type: string }, { type }: CollectionRow) {
-  const name = `${version.project}/${version.name}`
-  return new ArtifactError(
-    'TYPE_CONFLICT',
-    `"${name}" has the type "${type}", not "${version.type}"`,
-    { details: { name, type, given: version.type } },
-  )
 }
 
 function checkBatch(items: unknown[]): void {

@@ -99,6 +99,7 @@ class HostLink {
     const worker = new Worker(new URL('./host-worker.js', import.meta.url), {
       workerData: { home: this.#home },
       name: 'artifactd-host',
+      execArgv: [],
     })
     worker.once('exit', () => {
       if (this.#worker === worker) this.#worker = undefined

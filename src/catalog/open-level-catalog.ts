@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level } from 'level'
@@ -50,6 +51,7 @@ export async function openLevelCatalog(
       if (fresh === 'locked') return null
       db = fresh
       await db.put(keys.applied, 0)
+      await db.put(keys.epoch, randomBytes(8).toString('hex'))
       applied = 0
     }
     const since = applied

@@ -22,7 +22,8 @@ export class TaskWorker<Task> {
   #ended: Error | undefined
 
   constructor(url: URL, workerData: unknown) {
-    this.#worker = new Worker(url, { workerData })
+    // Whatever the user's process was started with (loaders, say) is not for this package's files.
+    this.#worker = new Worker(url, { workerData, execArgv: [] })
     this.#worker.unref()
     this.#worker.on('message', (answer: TaskAnswer) => this.#settle(answer))
     this.#worker.on('error', error => this.#end(error))

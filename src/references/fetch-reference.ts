@@ -8,7 +8,7 @@ import { checkAborted } from '../store/progress.js'
 import { referenceChanged } from './reference-error.js'
 import type { ReferenceEntry, ReferenceHandler } from './reference-handler.js'
 
-/** Attempts in a row that bring nothing new, after the first. */
+/** Failed attempts that brought nothing new, in one download, before it is given up. */
 const RETRIES = 4
 /** CRC-32C (Castagnoli), reflected, as GCS computes it. */
 const CRC32C_POLYNOMIAL = 0x82f63b78
@@ -72,7 +72,8 @@ export async function fetchReference(
       randomize: true,
       signal,
       shouldConsumeRetry: () => furthest === before,
-      shouldRetry: ({ error }) => error instanceof ArtifactError && error.code === 'REFERENCE_FAILED',
+      shouldRetry: ({ error }) =>
+        error instanceof ArtifactError && error.code === 'REFERENCE_FAILED',
     })
     const digest = check?.digest()
     if (digest !== undefined && digest !== entry.digest) {

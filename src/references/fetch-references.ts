@@ -5,12 +5,12 @@ import pLimit from 'p-limit'
 import { ArtifactError } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { Manifest } from '../model/version.js'
-import { readEntries } from '../store/manifest.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import { fetchReference } from './fetch-reference.js'
+import { listReferences } from './list-references.js'
 import type { OpenHandler } from './open-handler.js'
-import { contentName, isReference, type ReferenceContents } from './reference-contents.js'
+import { contentName, type ReferenceContents } from './reference-contents.js'
 import type { ReferenceEntry } from './reference-handler.js'
 
 /** Downloads at a time. */
@@ -47,9 +47,9 @@ export async function fetchReferences(
   options: FetchReferencesOptions,
 ): Promise<number> {
   const fetcher = new ReferenceFetcher(store, options, fileCount)
-  let waiting: ReferenceEntry[] = []
-  for await (const entries of readEntries(store, pieces, options)) {
-    for (const entry of entries) if (isReference(entry)) waiting.push(entry)
+  const waiting: ReferenceEntry[] = []
+  for await (const entries of listReferences(store, pieces, options)) {
+    waiting.push(...entries)
     while (waiting.length >= BATCH) await fetcher.fetch(waiting.splice(0, BATCH))
   }
   await fetcher.fetch(waiting)

@@ -21,6 +21,8 @@ const HASHED_AT_ONCE = 64
 
 /** `file:///path`: the digest is that of the content or, without checksum, of size and time. */
 export const fileHandler: ReferenceHandler = {
+  downloads: true,
+
   async *list(uri, options) {
     const path = toPath(uri)
     const stats = await statFile(path, uri)

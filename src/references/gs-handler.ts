@@ -1,4 +1,4 @@
-import type { File, Storage } from '@google-cloud/storage'
+import type { Storage } from '@google-cloud/storage'
 import { ArtifactError, isArtifactError } from '../errors.js'
 import { checkAborted } from '../store/progress.js'
 import { type BucketObject, listBucket, unidentifiedObject } from './bucket.js'
@@ -9,8 +9,8 @@ import type { ReferenceEntry, ReferenceHandler } from './reference-handler.js'
 
 type Sdk = typeof import('@google-cloud/storage')
 
-/** Files, and the query for the next ones. */
-type Page = [File[], object | null]
+/** Objects, as this client gives them where `fields` are asked for, and the next query. */
+type Page = [(Metadata & { name: string })[], object | null]
 
 /** The most that GCS lists in one answer. */
 const PAGE_OBJECTS = 1000
@@ -82,13 +82,13 @@ export async function createGsHandler(): Promise<ReferenceHandler> {
     }
     while (query) {
       checkAborted(signal)
-      let files: File[]
+      let objects: Page[0]
       try {
-        ;[files, query] = (await storage.bucket(bucket).getFiles(query)) as unknown as Page
+        ;[objects, query] = (await storage.bucket(bucket).getFiles(query)) as unknown as Page
       } catch (error) {
         throw gsError(error, uri)
       }
-      for (const { name, metadata } of files) yield toObject({ bucket, key: name }, metadata)
+      for (const object of objects) yield toObject({ bucket, key: object.name }, object)
     }
   }
 
@@ -106,7 +106,8 @@ export async function createGsHandler(): Promise<ReferenceHandler> {
       return { ...location, generation: recorded.extra!.versionID }
     }
     if (recorded) throw referenceChanged(ref, `its digest is ${recorded.digest}`)
-    const current = generation === undefined ? undefined : await find(dropGeneration(location), context)
+    const current =
+      generation === undefined ? undefined : await find(dropGeneration(location), context)
     if (!current) throw referenceNotFound(ref, 'no such object')
     if (current.digest !== digest || location.generation !== undefined) {
       throw referenceChanged(ref, `the generation ${generation} is gone`)
@@ -135,6 +136,7 @@ export async function createGsHandler(): Promise<ReferenceHandler> {
   }
 
   return {
+    downloads: true,
     async *list(uri, { checksum, signal }) {
       const location = parseGsUri(uri)
       if (!checksum) {
@@ -220,7 +222,17 @@ async function* read(
 }
 
 async function createStorage({ Storage }: Sdk): Promise<Storage> {
-  if (process.env.STORAGE_EMULATOR_HOST) return new Storage({ projectId: 'none' })
+  const host = process.env.STORAGE_EMULATOR_HOST
+  if (host) {
+    const origin = (host.includes('://') ? host : `http://${host}`).replace(
+      /(\/storage\/v1)?\/?$/,
+      '',
+    )
+    const storage = new Storage({ projectId: 'none', apiEndpoint: origin })
+    // This client takes the variable for the whole address of the API, others for the host alone.
+    storage.baseUrl = `${origin}/storage/v1`
+    return storage
+  }
   const storage = new Storage()
   try {
     await storage.authClient.getClient()
@@ -231,8 +243,8 @@ async function createStorage({ Storage }: Sdk): Promise<Storage> {
 }
 
 function statusOf(error: unknown): number | undefined {
-  const code = (error as { code?: unknown }).code
-  return typeof code === 'number' ? code : undefined
+  const { code, response } = error as { code?: unknown; response?: { statusCode?: number } }
+  return typeof code === 'number' ? code : response?.statusCode
 }
 
 function gsError(error: unknown, uri: string): ArtifactError {

@@ -113,6 +113,7 @@ export function createHttpHandler(options: HttpHandlerOptions = {}): ReferenceHa
 
   return {
     open,
+    downloads: true,
     async *list(uri, { checksum, signal }) {
       const path = referenceBaseName(parseReferenceUri(uri))
       const found = { path, single: true, ref: uri }

@@ -47,7 +47,9 @@ export class ReferenceContents {
     const found: (BlobKey | null)[] = []
     for (let start = 0; start < asked.length; start += MAX_BATCH) {
       const some = asked.slice(start, start + MAX_BATCH)
-      const rows = await this.#store.catalog.findReferences(some.map(at => contentName(entries[at]!)))
+      const rows = await this.#store.catalog.findReferences(
+        some.map(at => contentName(entries[at]!)),
+      )
       for (const row of rows) found.push(row && { kind: 'blob', ...row })
     }
     await this.#keepLocated(found)

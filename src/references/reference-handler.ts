@@ -59,6 +59,8 @@ export interface OpenedReference {
  *   `REFERENCE_FAILED`, retryable, when it cannot be reached or read at the moment.
  */
 export interface ReferenceHandler {
+  /** Whether `open` can give bytes at all. */
+  readonly downloads: boolean
   /**
    * The object that the URI names or, where there is none and the scheme has folders, every object
    * below it, page by page: a caller may stop at any time. Never fewer than there are.

@@ -168,6 +168,7 @@ export async function createS3Handler(): Promise<ReferenceHandler> {
   }
 
   return {
+    downloads: true,
     async *list(uri, { checksum, signal }) {
       const location = parseS3Uri(uri)
       if (!checksum) {
@@ -277,6 +278,7 @@ function s3Error(error: unknown, uri: string, anonymous: string | undefined): Ar
   const { status, name, message } = describe(error)
   if (status === 412) return referenceChanged(uri, 'its ETag is another')
   const denied = status === 401 || status === 403
-  const unsigned = denied && anonymous !== undefined ? `; asked without credentials: ${anonymous}` : ''
+  const unsigned =
+    denied && anonymous !== undefined ? `; asked without credentials: ${anonymous}` : ''
   return referenceError(uri, status, `${name}: ${message}${unsigned}`)
 }

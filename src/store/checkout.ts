@@ -9,7 +9,7 @@ import type { WorkOptions } from './progress.js'
 import type { Store } from './store.js'
 import type { PlacedItem, TreeItem, TreeState } from './tree-files.js'
 import { conflict } from './tree-path.js'
-import { TreePool } from './tree-pool.js'
+import { type ResolveReferences, TreePool } from './tree-pool.js'
 
 /** Conflicts that one error names. */
 const NAMED_CONFLICTS = 20
@@ -17,6 +17,8 @@ const NAMED_CONFLICTS = 20
 export interface CheckoutOptions extends WorkOptions {
   /** Replace files with other content even if the store does not have it. Default false. */
   overwrite?: boolean
+  /** @internal Which bytes references stand for. Without it they are left out. */
+  resolve?: ResolveReferences
 }
 
 export interface CheckoutResult {
@@ -67,7 +69,7 @@ async function checkoutInto(
   root: string,
   options: CheckoutOptions & { state: RootState },
 ): Promise<CheckoutResult> {
-  const { signal, onProgress, state } = options
+  const { signal, onProgress, state, resolve } = options
   const pool = new TreePool(store.home, realpathSync(root))
   try {
     const same = new Uint8Array(fileCount)
@@ -89,7 +91,7 @@ async function checkoutInto(
         const files = result.written + result.kept
         onProgress?.({ step: 'checkout', files, bytes, totalFiles: fileCount, totalBytes: size })
       },
-      { signal },
+      { signal, resolve },
     )
     return result
   } finally {
@@ -126,7 +128,13 @@ function randomId(): string {
 async function inspect(
   store: Store,
   pieces: Manifest['pieces'],
-  { pool, same, overwrite, signal }: CheckoutOptions & { pool: TreePool; same: Uint8Array },
+  {
+    pool,
+    same,
+    overwrite,
+    signal,
+    resolve,
+  }: CheckoutOptions & { pool: TreePool; same: Uint8Array },
 ): Promise<void> {
   const conflicts: string[] = []
   await pool.forEachBatch(
@@ -153,7 +161,7 @@ async function inspect(
           conflicts.push(`${others[index]!.path} has other content, which is not in the store`)
       })
     },
-    { signal },
+    { signal, resolve },
   )
   if (conflicts.length === 0) return
   const named = conflicts.slice(0, NAMED_CONFLICTS)

@@ -16,15 +16,20 @@ import { publishFiles } from '../disk/publish.js'
 import { ArtifactError, type ErrorData, systemCode } from '../errors.js'
 import { type Hasher, hashBytes } from '../hash/hasher.js'
 import type { BlobKey, BlobKind } from '../model/blob-key.js'
-import type { Digest } from '../model/digest.js'
+import { ALGORITHMS, type Digest, digestBytes } from '../model/digest.js'
 import { objectPath, packPath } from '../model/home.js'
 import { PackWriter } from '../pack/pack-writer.js'
+import { STATS_A_FILE } from './folder-block.js'
 
 /** Files below this size go into packs; others stay whole files, ready for reflinks. */
 export const LARGE_BYTES = 256 * 1024
+/** Bytes of small files in one batch of a tree. */
+export const TREE_BATCH_BYTES = 4 * 1024 * 1024
 /** A pack is finished past either: a flush per 64 MiB, and an index of a few megabytes. */
 export const PACK_BYTES = 64 * 1024 * 1024
 export const PACK_RECORDS = 65_536
+/** Small files of one batch lie in one buffer; what does not fit is read by itself. */
+const ARENA_BYTES = TREE_BATCH_BYTES + LARGE_BYTES
 const READ_BYTES = 4 * 1024 * 1024
 /** How often a file that changes while it is read is read again. */
 const ATTEMPTS = 3
@@ -38,6 +43,21 @@ export interface FileStat {
   mtimeNs: string
   ctimeNs: string
   ino: string
+}
+
+/** Files of a folder tree, as a scan saw them; columns as in `FolderBlock`. */
+export interface FileColumns {
+  /** Absolute. */
+  files: string[]
+  sizes: Float64Array
+  stats: BigUint64Array
+}
+
+/** The columns again, as the files were when they were hashed. */
+export interface ReadColumns extends Omit<FileColumns, 'files'> {
+  digests: Uint8Array
+  /** The first file that could not be read, if one could not. */
+  error?: ErrorData
 }
 
 export type ReadOutcome = { digest: Digest; stat: FileStat } | { error: ErrorData }
@@ -72,6 +92,9 @@ export class FileIngester {
   readonly #options: IngesterOptions
   readonly #batches = new Map<number, (Held | undefined)[]>()
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  /** Buffers for the small files of a batch, used again when it is stored. */
+  readonly #arenas: Buffer[] = []
+  readonly #lent = new Map<number, Buffer>()
   #pack: PackWriter | undefined
 
   constructor(options: IngesterOptions) {
@@ -94,6 +117,66 @@ export class FileIngester {
     })
   }
 
+  /**
+   * As `read`, for files that a scan has just looked at: a file that is unchanged since is read with
+   * one look more. Stops at the first that cannot be read.
+   */
+  readColumns(batch: number, { files, sizes, stats }: FileColumns): ReadColumns {
+    const held: (Held | undefined)[] = []
+    this.#batches.set(batch, held)
+    const width = ALGORITHMS[this.#options.hasher.algorithm].bytes
+    const digests = new Uint8Array(files.length * width)
+    const arena = this.#arenas.pop() ?? Buffer.allocUnsafeSlow(ARENA_BYTES)
+    this.#lent.set(batch, arena)
+    let used = 0
+    for (let index = 0; index < files.length; index += 1) {
+      const file = files[index]!
+      const seen = stats.subarray(index * STATS_A_FILE, (index + 1) * STATS_A_FILE)
+      try {
+        const size = sizes[index]!
+        const fits = size < LARGE_BYTES && used + size < arena.length
+        const target = fits ? arena.subarray(used, used + size + 1) : undefined
+        let content = target && this.#readAsSeen(file, target, seen)
+        if (content) {
+          used += size
+        } else {
+          const read = this.#readStable(file, 'mutable')
+          content = read.content
+          sizes[index] = read.stat.size
+          seen.set([BigInt(read.stat.ino), BigInt(read.stat.mtimeNs), BigInt(read.stat.ctimeNs)])
+        }
+        held.push(content)
+        digests.set(digestBytes(content.key.digest), index * width)
+      } catch (error) {
+        if (!isFileError(error)) throw error
+        return { sizes, stats, digests, error: error.toJSON() }
+      }
+    }
+    return { sizes, stats, digests }
+  }
+
+  /** Undefined for a file that is not as it was seen, or not as long as the target less one. */
+  #readAsSeen(file: string, target: Buffer, seen: BigUint64Array): Held | undefined {
+    const fd = openSource(file, false)
+    try {
+      // A regular file gives fewer bytes than asked for only at its end.
+      const length = readSome(fd, file, target, 0)
+      const stat = fstatSync(fd, { bigint: true })
+      const same =
+        length === target.length - 1 &&
+        stat.size === BigInt(length) &&
+        stat.ino === seen[0] &&
+        stat.mtimeNs === seen[1] &&
+        stat.ctimeNs === seen[2]
+      if (!same || !stat.isFile()) return undefined
+      const bytes = target.subarray(0, length)
+      const digest = hashBytes(this.#options.hasher, bytes)
+      return { in: 'memory', key: { kind: 'blob', digest, size: length }, bytes }
+    } finally {
+      closeSync(fd)
+    }
+  }
+
   /** As `read`, for bytes that are at hand. */
   readBytes(batch: number, kind: BlobKind, parts: Uint8Array[]): Digest[] {
     const held = parts.map(bytes => {
@@ -108,6 +191,8 @@ export class FileIngester {
   store(batch: number, keep: boolean[]): Published {
     const held = this.#batches.get(batch) ?? []
     this.#batches.delete(batch)
+    const arena = this.#lent.get(batch)
+    this.#lent.delete(batch)
     const published: Published = { packs: [], objects: [] }
     const moves: { from: string; to: string }[] = []
     held.forEach((item, index) => {
@@ -123,6 +208,7 @@ export class FileIngester {
       }
     })
     publishFiles(moves)
+    if (arena) this.#arenas.push(arena)
     return published
   }
 
@@ -245,12 +331,11 @@ export class FileIngester {
   }
 }
 
-function openSource(file: string): number {
+function openSource(file: string, check = true): number {
   try {
     // O_NONBLOCK: a fifo that took the file's place must not hang the worker.
     const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
-    const stat = fstatSync(fd)
-    if (stat.isFile()) return fd
+    if (!check || fstatSync(fd).isFile()) return fd
     closeSync(fd)
   } catch (error) {
     // Sockets, and devices that are not there.
@@ -282,7 +367,7 @@ export function fileError(error: unknown, file: string): ArtifactError {
 }
 
 /** Errors of one file; all others are the store's and end the whole ingest. */
-function isFileError(error: unknown): error is ArtifactError {
+export function isFileError(error: unknown): error is ArtifactError {
   return error instanceof ArtifactError && error.code.startsWith('FILE_')
 }
 

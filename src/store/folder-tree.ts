@@ -16,26 +16,22 @@ export interface FolderNode {
  * @param prefix '' or a path that ends in a slash.
  */
 export function* listEntries(
-  { block, folders }: FolderNode,
+  node: FolderNode,
   prefix: string,
   algorithm: Algorithm,
 ): Generator<Entry, void, undefined> {
-  const width = ALGORITHMS[algorithm].bytes
+  const { block, folders } = node
   let next = 0
   for (let index = 0; index < block.names.length; index += 1) {
     const name = block.names[index]!
     while (next < folders.length && comesFirst(folders[next]!.name, name)) {
-      const { name: folder, node } = folders[next++]!
-      yield* listEntries(node, `${prefix}${folder}/`, algorithm)
+      const { name: folder, node: below } = folders[next++]!
+      yield* listEntries(below, `${prefix}${folder}/`, algorithm)
     }
-    const digest = digestFromBytes(
-      algorithm,
-      block.digests.subarray(index * width, (index + 1) * width),
-    )
-    yield { path: prefix + name, digest, size: block.sizes[index]! }
+    yield entryAt(node, index, { path: prefix + name, algorithm })
   }
-  for (const { name, node } of folders.slice(next)) {
-    yield* listEntries(node, `${prefix}${name}/`, algorithm)
+  for (const { name, node: below } of folders.slice(next)) {
+    yield* listEntries(below, `${prefix}${name}/`, algorithm)
   }
 }
 
@@ -46,4 +42,25 @@ export function orderFolders<T extends { name: string }>(folders: T[]): T[] {
 
 function comesFirst(folder: string, file: string): boolean {
   return compareUtf8(`${folder}/`, file) < 0
+}
+
+/** The entry at a path relative to a tree, if there is one. */
+export function findEntry(tree: FolderNode, path: string, algorithm: Algorithm): Entry | undefined {
+  const parts = path.split('/')
+  const name = parts.pop()!
+  let node: FolderNode | undefined = tree
+  for (const part of parts) node = node?.folders.find(folder => folder.name === part)?.node
+  const index = node?.block.names.indexOf(name) ?? -1
+  if (!node || index < 0) return undefined
+  return entryAt(node, index, { path, algorithm })
+}
+
+function entryAt(
+  { block }: FolderNode,
+  index: number,
+  { path, algorithm }: { path: string; algorithm: Algorithm },
+): Entry {
+  const width = ALGORITHMS[algorithm].bytes
+  const bytes = block.digests.subarray(index * width, (index + 1) * width)
+  return { path, digest: digestFromBytes(algorithm, bytes), size: block.sizes[index]! }
 }

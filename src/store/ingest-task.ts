@@ -1,22 +1,48 @@
+import ignore from 'ignore'
 import type { BlobKind } from '../model/blob-key.js'
-import type { FileIngester, Policy } from './file-ingester.js'
+import type { FileColumns, FileIngester, Policy } from './file-ingester.js'
+import { decodeFolderRecord } from './folder-block.js'
+import { type ScannedFolder, type ScanRequest, scanFolder } from './scan-folder.js'
 
 /** What an ingest asks of its workers. */
 export type IngestTask =
   | { do: 'read'; batch: number; files: { file: string; policy: Policy }[] }
+  | { do: 'readColumns'; batch: number; columns: FileColumns }
   | { do: 'readBytes'; batch: number; kind: BlobKind; parts: Uint8Array[] }
+  | { do: 'scan'; scan: ScanTask }
   | { do: 'store'; batch: number; keep: boolean[] }
   | { do: 'finish' }
+
+export interface ScanTask extends Pick<ScanRequest, 'root' | 'refuseLinks' | 'digestBytes'> {
+  /** gitignore rules. */
+  patterns: string[]
+  /** The removal epoch: records of another do not count. */
+  epoch: string
+  folders: { folder: string; ancestors: string[]; record: string | null }[]
+}
 
 export function runIngestTask(ingester: FileIngester, task: IngestTask): unknown {
   switch (task.do) {
     case 'read':
       return ingester.read(task.batch, task.files)
+    case 'readColumns':
+      return ingester.readColumns(task.batch, task.columns)
     case 'readBytes':
       return ingester.readBytes(task.batch, task.kind, task.parts)
+    case 'scan':
+      return scanFolders(task.scan)
     case 'store':
       return ingester.store(task.batch, task.keep)
     case 'finish':
       return ingester.finish()
   }
+}
+
+function scanFolders({ folders, patterns, epoch, ...request }: ScanTask): ScannedFolder[] {
+  const rules = patterns.length > 0 ? ignore({ ignorecase: false }).add(patterns) : undefined
+  return folders.map(({ folder, ancestors, record: text }) => {
+    const record = text === null ? undefined : decodeFolderRecord(Buffer.from(text, 'base64'))
+    const current = record?.epoch === epoch ? record : undefined
+    return scanFolder({ ...request, folder, ancestors, rules, record: current })
+  })
 }

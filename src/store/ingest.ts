@@ -1,11 +1,26 @@
 import { availableParallelism } from 'node:os'
-import { type Catalog, MAX_BATCH } from '../catalog/catalog.js'
-import { ArtifactError, storeError } from '../errors.js'
+import { type Catalog, type FolderCache, type KeyRef, MAX_BATCH } from '../catalog/catalog.js'
+import { ArtifactError, isArtifactError, storeError } from '../errors.js'
 import { TaskWorker } from '../hash/task-worker.js'
-import { type BlobKey, type BlobKind, blobKeyString } from '../model/blob-key.js'
-import type { Algorithm, Digest } from '../model/digest.js'
-import type { FileStat, Policy, Published, ReadOutcome } from './file-ingester.js'
-import type { IngestTask } from './ingest-task.js'
+import type { BlobKind } from '../model/blob-key.js'
+import {
+  ALGORITHMS,
+  type Algorithm,
+  type Digest,
+  digestBytes,
+  digestFromBytes,
+} from '../model/digest.js'
+import { Claims } from './claims.js'
+import type {
+  FileColumns,
+  FileStat,
+  Policy,
+  Published,
+  ReadColumns,
+  ReadOutcome,
+} from './file-ingester.js'
+import type { IngestTask, ScanTask } from './ingest-task.js'
+import type { ScannedFolder } from './scan-folder.js'
 import { createWriterFolder, type WriterFolder } from './writer-folder.js'
 
 /** Files in one batch: below it, at most 64 × 256 KiB = 16 MiB are held in memory. */
@@ -34,11 +49,25 @@ interface Waiting {
   reject(error: unknown): void
 }
 
+/** Work for a worker; `urgent` is what frees memory: reading before looking for more. */
+interface Job {
+  urgent: boolean
+  run(worker: TaskWorker<IngestTask>): Promise<void>
+  reject(error: unknown): void
+}
+
 export interface IngestOptions {
   home: string
   storeId: string
   algorithm: Algorithm
   catalog: Catalog
+}
+
+/** What a job may ask of its worker. */
+export interface IngestWorker {
+  scan(scan: ScanTask): Promise<ScannedFolder[]>
+  /** @param mayHave whether the store may have any of the content already. */
+  store(columns: FileColumns, mayHave: boolean): Promise<ReadColumns & { isNew: boolean[] }>
 }
 
 /**
@@ -53,11 +82,13 @@ export interface IngestOptions {
 export class Ingest {
   readonly #options: IngestOptions
   readonly #queue: Waiting[] = []
-  readonly #claimed = new Set<string>()
+  readonly #jobs: Job[] = []
+  readonly #claims = new Claims<TaskWorker<IngestTask>>()
   readonly #published: Published = { packs: [], objects: [] }
   readonly #workers: { worker: TaskWorker<IngestTask>; batches: number }[] = []
   readonly #running = new Set<Promise<unknown>>()
   readonly #publishing = new Set<Promise<void>>()
+  readonly #folders: FolderCache[] = []
   #folder: Promise<WriterFolder> | undefined
   #spawning = false
   #nextBatch = 0
@@ -99,10 +130,52 @@ export class Ingest {
     return stored
   }
 
+  /** Runs work on the next free worker. What it throws ends the ingest if it is the store's. */
+  schedule<T>(work: (worker: IngestWorker) => Promise<T>, urgent = false): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const run = async (worker: TaskWorker<IngestTask>) => {
+        try {
+          resolve(await work(this.#lend(worker)))
+        } catch (error) {
+          if (!isCallersFault(error)) this.#fail(error)
+          reject(error)
+        }
+      }
+      this.#jobs.push({ urgent, run, reject })
+      this.#drain()
+    })
+  }
+
+  #lend(worker: TaskWorker<IngestTask>): IngestWorker {
+    return {
+      scan: scan => worker.run({ do: 'scan', scan }),
+      store: async (columns, mayHave) => {
+        const batch = this.#nextBatch++
+        const read = await worker.run<ReadColumns>({ do: 'readColumns', batch, columns })
+        const items = read.error ? [] : itemsOf(read, this.#options.algorithm)
+        const isNew = await this.#keep(worker, batch, items, { mayHave })
+        if (read.error) throw ArtifactError.from(read.error)
+        return { ...read, isNew }
+      },
+    }
+  }
+
+  /** Keeps records of the stat cache once what they vouch for is durable: at the next `finish`. */
+  rememberFolders(records: FolderCache[]): void {
+    this.#folders.push(...records)
+  }
+
   /** A folder for temporary files of this process, on the file system of the store. */
   async folder(): Promise<string> {
     this.#folder ??= createWriterFolder(this.#options.home)
     return (await this.#folder).path
+  }
+
+  /** As `finish`, for the sake of memory: what came in is told by the next `finish`. */
+  async flush(): Promise<void> {
+    const { packs, objects } = await this.finish()
+    this.#published.packs.push(...packs)
+    this.#published.objects.push(...objects)
   }
 
   /**
@@ -112,12 +185,19 @@ export class Ingest {
    */
   async finish(): Promise<Published> {
     return this.#guard(async () => {
-      for (const { worker } of this.#workers) {
-        const published = await worker.run<Published>({ do: 'finish' })
-        void this.#publish(published)
-      }
+      const folders = this.#folders.splice(0)
+      await Promise.all(
+        this.#workers.map(async ({ worker }) => {
+          const before = this.#claims.count(worker)
+          await this.#publish(await worker.run<Published>({ do: 'finish' }))
+          this.#claims.release(worker, before)
+        }),
+      )
       await Promise.all(this.#publishing)
       if (this.#failure !== undefined) throw this.#failure
+      for (let start = 0; start < folders.length; start += MAX_BATCH) {
+        await this.#options.catalog.putFolders(folders.slice(start, start + MAX_BATCH))
+      }
       const { packs, objects } = this.#published
       return { packs: packs.splice(0), objects: objects.splice(0) }
     })
@@ -138,12 +218,14 @@ export class Ingest {
       this.#fail(this.#failure)
       return
     }
-    for (const slot of this.#workers) {
-      while (slot.batches < BATCHES_A_WORKER && this.#queue.length > 0) {
-        const batch = this.#queue.splice(0, BATCH_FILES)
+    for (let batches = 0; batches < BATCHES_A_WORKER; batches += 1) {
+      for (const slot of this.#workers) {
+        if (slot.batches > batches) continue
+        const work = this.#next(slot.worker)
+        if (!work) break
         slot.batches += 1
         this.#track(
-          this.#storeFiles(slot.worker, batch).finally(() => {
+          work.finally(() => {
             slot.batches -= 1
             this.#drain()
           }),
@@ -152,7 +234,16 @@ export class Ingest {
     }
     if (this.#queue.length < QUEUE_FILES) for (const resolve of this.#onRoom.splice(0)) resolve()
     const wanted = this.#workers.length === 0 ? 1 : BATCH_FILES
-    if (this.#queue.length >= wanted && this.#workers.length < availableParallelism()) this.#spawn()
+    const waiting = this.#queue.length + this.#jobs.length * BATCH_FILES
+    if (waiting >= wanted && this.#workers.length < availableParallelism()) this.#spawn()
+  }
+
+  /** Begins the next piece of work on a worker; undefined when nothing waits. */
+  #next(worker: TaskWorker<IngestTask>): Promise<void> | undefined {
+    const urgent = this.#jobs.findIndex(job => job.urgent)
+    if (urgent >= 0) return this.#jobs.splice(urgent, 1)[0]!.run(worker)
+    if (this.#queue.length > 0) return this.#storeFiles(worker, this.#queue.splice(0, BATCH_FILES))
+    return this.#jobs.shift()?.run(worker)
   }
 
   #spawn(): void {
@@ -187,9 +278,12 @@ export class Ingest {
     const files = waiting.map(({ file, policy }) => ({ file, policy }))
     try {
       const outcomes = await worker.run<ReadOutcome[]>({ do: 'read', batch, files })
-      const keys = outcomes.map(outcome => ('digest' in outcome ? blobKey(outcome) : undefined))
-      const inPlace = (index: number) => files[index]?.policy === 'immutable'
-      const kept = await this.#keep(worker, batch, keys, inPlace)
+      const items = outcomes.map((outcome, index) =>
+        'digest' in outcome
+          ? itemOf('blob', outcome.digest, files[index]?.policy === 'immutable')
+          : undefined,
+      )
+      const kept = await this.#keep(worker, batch, items)
       outcomes.forEach((outcome, index) => {
         const { resolve, reject } = waiting[index]!
         if ('error' in outcome) reject(ArtifactError.from(outcome.error))
@@ -205,8 +299,8 @@ export class Ingest {
     const worker = this.#workers[0]?.worker ?? (await this.#addWorker())
     const batch = this.#nextBatch++
     const digests = await worker.run<Digest[]>({ do: 'readBytes', batch, kind, parts })
-    const keys = digests.map((digest, index) => ({ kind, digest, size: parts[index]!.length }))
-    const kept = await this.#keep(worker, batch, keys)
+    const items = digests.map(digest => itemOf(kind, digest))
+    const kept = await this.#keep(worker, batch, items)
     return digests.map((digest, index) => ({ digest, isNew: kept[index] ?? false }))
   }
 
@@ -214,32 +308,34 @@ export class Ingest {
   async #keep(
     worker: TaskWorker<IngestTask>,
     batch: number,
-    keys: (BlobKey | undefined)[],
-    inPlace: (index: number) => boolean = () => false,
+    items: (Item | undefined)[],
+    { mayHave = true }: { mayHave?: boolean } = {},
   ): Promise<boolean[]> {
-    const asked = keys.filter(
-      (key): key is BlobKey => key !== undefined && !this.#claimed.has(blobKeyString(key)),
+    const asked = items.filter(
+      (item): item is Item => item !== undefined && !this.#claims.has(item.name),
     )
-    const known = await this.#locate(asked)
-    const keep = keys.map((key, index) => {
-      if (!key) return false
-      const name = blobKeyString(key)
-      if (known.has(name) || this.#claimed.has(name)) return false
+    const known = mayHave ? await this.#locate(asked) : new Set<string>()
+    const before = this.#claims.count(worker)
+    const keep = items.map(item => {
+      if (!item || known.has(item.name) || this.#claims.has(item.name)) return false
       // What stays in place is not in the store, and must not stand for a copy there.
-      if (!inPlace(index)) this.#claimed.add(name)
+      if (!item.inPlace) this.#claims.add(worker, item.name)
       return true
     })
-    await this.#publish(await worker.run<Published>({ do: 'store', batch, keep }))
+    const published = await worker.run<Published>({ do: 'store', batch, keep })
+    await this.#publish(published)
+    // The batch itself may lie in two packs, so that only what came before it is sure to be there.
+    if (published.packs.length > 0) this.#claims.release(worker, before)
     return keep
   }
 
-  async #locate(keys: BlobKey[]): Promise<Set<string>> {
+  async #locate(items: Item[]): Promise<Set<string>> {
     const known = new Set<string>()
-    for (let start = 0; start < keys.length; start += MAX_BATCH) {
-      const some = keys.slice(start, start + MAX_BATCH)
-      const locations = await this.#options.catalog.locate(some)
-      some.forEach((key, index) => {
-        if (locations[index]) known.add(blobKeyString(key))
+    for (let start = 0; start < items.length; start += MAX_BATCH) {
+      const some = items.slice(start, start + MAX_BATCH)
+      const locations = await this.#options.catalog.locate(some.map(({ ref }) => ref()))
+      some.forEach(({ name }, index) => {
+        if (locations[index]) known.add(name)
       })
     }
     return known
@@ -277,10 +373,36 @@ export class Ingest {
   #fail(error: unknown): void {
     this.#failure ??= storeError(error, 'storing')
     for (const { reject } of this.#queue.splice(0)) reject(this.#failure)
+    for (const { reject } of this.#jobs.splice(0)) reject(this.#failure)
     for (const resolve of this.#onRoom.splice(0)) resolve()
   }
 }
 
-function blobKey(outcome: { digest: Digest; stat: { size: number } }): BlobKey {
-  return { kind: 'blob', digest: outcome.digest, size: outcome.stat.size }
+/** One content of a batch; its name is short, for there may be very many. */
+interface Item {
+  name: string
+  ref(): KeyRef
+  inPlace?: boolean
+}
+
+function itemOf(kind: BlobKind, digest: Digest, inPlace = false): Item {
+  const name = `${kind[0]}${digestBytes(digest).toString('latin1')}`
+  return { name, ref: () => ({ kind, digest }), inPlace }
+}
+
+function itemsOf({ digests }: ReadColumns, algorithm: Algorithm): Item[] {
+  const width = ALGORITHMS[algorithm].bytes
+  const text = Buffer.from(digests.buffer, digests.byteOffset, digests.length).toString('latin1')
+  return Array.from({ length: digests.length / width }, (_, index) => ({
+    name: `b${text.slice(index * width, (index + 1) * width)}`,
+    ref: () => {
+      const bytes = digests.subarray(index * width, (index + 1) * width)
+      return { kind: 'blob', digest: digestFromBytes(algorithm, bytes) }
+    },
+  }))
+}
+
+/** Errors of one add; all others are the store's and end the whole ingest. */
+function isCallersFault(error: unknown): boolean {
+  return isArtifactError(error) && /^(?:FILE_|INVALID_|INTERRUPTED)/.test(error.code)
 }

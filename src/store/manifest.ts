@@ -67,6 +67,20 @@ export async function writeManifest(
 
 /** @throws `BLOB_MISSING` or `BLOB_DAMAGED`, naming the piece. */
 export async function readPiece(store: Store, piece: Piece): Promise<Entry[]> {
+  return decodePiece(await readPieceBytes(store, piece), piece.digest)
+}
+
+/**
+ * False for a piece that lists no reference, found out without decoding it: most list none.
+ * @throws as `readPiece`.
+ */
+export async function listsReferences(store: Store, piece: Piece): Promise<boolean> {
+  const bytes = await readPieceBytes(store, piece)
+  // In a string of JSON the quotes would be escaped, so that this is a key, of an entry or in it.
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('"ref":')
+}
+
+async function readPieceBytes(store: Store, piece: Piece): Promise<Uint8Array> {
   const key = { kind: 'piece' as const, digest: piece.digest, size: piece.size }
   const [place] = await locateBlobs(store, [key])
   if (!place) {
@@ -81,7 +95,7 @@ export async function readPiece(store: Store, piece: Piece): Promise<Entry[]> {
       details: { kind: 'piece', digest: piece.digest },
     })
   }
-  return decodePiece(bytes, piece.digest)
+  return bytes
 }
 
 /** The entries of a version in path order, one piece in memory at a time. */

@@ -2,7 +2,7 @@ import { type BigIntStats, lstatSync, readdirSync, realpathSync, statSync } from
 import { join } from 'node:path'
 import type { Ignore } from 'ignore'
 import { ArtifactError } from '../errors.js'
-import { compareUtf8 } from '../model/artifact-path.js'
+import { compareUtf8, isCanonicalPath } from '../model/artifact-path.js'
 import { fileError } from './file-ingester.js'
 import { createBlock, type FolderBlock, type FolderRecord, STATS_A_FILE } from './folder-block.js'
 import { orderFolders } from './folder-tree.js'
@@ -35,7 +35,7 @@ export interface ScannedFolder {
  *
  * @throws `FILE_UNSUPPORTED` for what is neither file nor folder, for links that lead back into a
  *   folder they are in, and for names that are not UTF-8; `FILE_NOT_FOUND` for links that lead
- *   nowhere; `FILE_UNREADABLE`.
+ *   nowhere; `FILE_UNREADABLE`; `INVALID_PATH` for names that no artifact can hold.
  */
 export function scanFolder(request: ScanRequest): ScannedFolder {
   const { root, folder, ancestors, record, rules } = request
@@ -46,6 +46,7 @@ export function scanFolder(request: ScanRequest): ScannedFolder {
   const folders: { name: string; real: string }[] = []
   for (const name of names) {
     const file = join(path, name)
+    if (!isCanonicalPath(`_/${name}`)) throw invalidName(file)
     const relative = folder ? `${folder}/${name}` : name
     let stat = look(file, lstatSync)
     const linked = stat.isSymbolicLink()
@@ -136,4 +137,10 @@ function look(file: string, stat: Look): BigIntStats {
 
 function unsupported(file: string, what: string): ArtifactError {
   return new ArtifactError('FILE_UNSUPPORTED', `${file} ${what}`, { details: { file } })
+}
+
+function invalidName(file: string): ArtifactError {
+  return new ArtifactError('INVALID_PATH', `no path of an artifact: ${JSON.stringify(file)}`, {
+    details: { file },
+  })
 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import pLimit from 'p-limit'
 import { TaskWorker } from '../hash/task-worker.js'
-import { parseDigest } from '../model/digest.js'
+import { type Digest, parseDigest } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
 import { readEntries } from './manifest.js'
 import { checkAborted } from './progress.js'
@@ -11,6 +11,20 @@ import type { TreeTask } from './tree-task.js'
 
 /** Files in one task. */
 const BATCH_FILES = 128
+
+/**
+ * Says which bytes references stand for, one answer for each entry; null leaves the entry out. The
+ * answers must stay the same while a version is worked on.
+ */
+export type ResolveReferences = (
+  entries: Entry[],
+) => Promise<({ digest: Digest; size: number } | null)[]>
+
+export interface BatchOptions {
+  signal?: AbortSignal
+  /** Without it references are left out. */
+  resolve?: ResolveReferences
+}
 
 /** Worker threads over one folder, for as long as one checkout or verification takes. */
 export class TreePool {
@@ -35,7 +49,7 @@ export class TreePool {
     store: Store,
     pieces: Piece[],
     work: (items: TreeItem[], index: number) => Promise<void>,
-    { signal }: { signal?: AbortSignal } = {},
+    { signal, resolve }: BatchOptions = {},
   ): Promise<void> {
     const most = this.#workers.length * 2
     const limit = pLimit(most)
@@ -53,7 +67,7 @@ export class TreePool {
       running.add(batch)
     }
     try {
-      for await (const items of batchItems(readEntries(store, pieces, { signal }))) {
+      for await (const items of batchItems(readEntries(store, pieces, { signal }), resolve)) {
         if (failure || signal?.aborted) break
         start(items)
         if (running.size >= most) await Promise.race(running)
@@ -71,14 +85,27 @@ export class TreePool {
   }
 }
 
-async function* batchItems(pieces: AsyncIterable<Entry[]>): AsyncGenerator<TreeItem[]> {
+async function* batchItems(
+  pieces: AsyncIterable<Entry[]>,
+  resolve: ResolveReferences | undefined,
+): AsyncGenerator<TreeItem[]> {
   for await (const entries of pieces) {
     for (let start = 0; start < entries.length; start += BATCH_FILES) {
-      yield entries.slice(start, start + BATCH_FILES).map(({ path, digest, size }) => ({
-        path,
-        digest: parseDigest(digest),
-        size,
-      }))
+      yield await listItems(entries.slice(start, start + BATCH_FILES), resolve)
     }
   }
+}
+
+async function listItems(
+  entries: Entry[],
+  resolve: ResolveReferences | undefined,
+): Promise<TreeItem[]> {
+  const references = entries.filter(({ ref }) => ref !== undefined)
+  const known = references.length > 0 && resolve ? await resolve(references) : []
+  const contents = new Map(references.map(({ path }, index) => [path, known[index]]))
+  return entries.flatMap(({ path, digest, size, ref }) => {
+    if (ref === undefined) return { path, digest: parseDigest(digest), size }
+    const content = contents.get(path)
+    return content ? { path, digest: content.digest, size: content.size } : []
+  })
 }

@@ -8,7 +8,7 @@ import { locateBlobs } from './locate-blobs.js'
 import type { WorkOptions } from './progress.js'
 import type { Store } from './store.js'
 import type { PlacedItem, TreeItem, TreeState } from './tree-files.js'
-import { TreePool } from './tree-pool.js'
+import { type ResolveReferences, TreePool } from './tree-pool.js'
 
 export interface VerifyProblem {
   path: string
@@ -27,7 +27,7 @@ export interface VerifyResult {
   problems: VerifyProblem[]
 }
 
-/** Hashes the bytes of every entry again, as they lie in the store. */
+/** Hashes the bytes of every file again, as they lie in the store. References are left out. */
 export async function verifyInStore(
   store: Store,
   manifest: Manifest,
@@ -53,17 +53,27 @@ export async function verifyInStore(
   })
 }
 
+export interface VerifyFolderOptions extends WorkOptions {
+  /** Which bytes references stand for; what it leaves out may be in the folder, or not. */
+  resolve?: ResolveReferences
+}
+
 /** Compares a folder with a version: every entry there, with its content, and nothing else. */
 export async function verifyFolder(
   store: Store,
   manifest: Manifest,
   root: string,
-  options: WorkOptions = {},
+  options: VerifyFolderOptions = {},
 ): Promise<VerifyResult> {
   const target = resolve(root)
   const expected = new Set<string>()
   const files = listFiles(target)
-  const result = await verifyWith(store, manifest, target, options, async (items, pool, report) => {
+  const find: ResolveReferences = async entries => {
+    for (const { path } of entries) expected.add(path)
+    return options.resolve ? options.resolve(entries) : entries.map(() => null)
+  }
+  const work = { ...options, resolve: find }
+  const result = await verifyWith(store, manifest, target, work, async (items, pool, report) => {
     const states = await pool.run<TreeState[]>({ do: 'check', items })
     states.forEach((state, index) => {
       const { path } = items[index]!
@@ -86,7 +96,7 @@ async function verifyWith(
   store: Store,
   { pieces, fileCount, size }: Manifest,
   root: string,
-  { signal, onProgress }: WorkOptions,
+  { signal, onProgress, resolve }: VerifyFolderOptions,
   work: (items: TreeItem[], pool: TreePool, report: Report) => Promise<void>,
 ): Promise<VerifyResult> {
   const pool = new TreePool(store.home, root)
@@ -105,7 +115,7 @@ async function verifyWith(
         for (const item of items) bytes += item.size
         onProgress?.({ step: 'verify', files, bytes, totalFiles: fileCount, totalBytes: size })
       },
-      { signal },
+      { signal, resolve },
     )
   } finally {
     await pool.close()
@@ -113,7 +123,8 @@ async function verifyWith(
   return { files, bytes, problems: sortProblems(problems) }
 }
 
-function sortProblems(problems: VerifyProblem[]): VerifyProblem[] {
+/** In the order of paths; sorts in place. */
+export function sortProblems(problems: VerifyProblem[]): VerifyProblem[] {
   return problems.sort((a, b) => compareUtf8(a.path, b.path))
 }
 

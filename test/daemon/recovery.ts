@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -128,4 +129,13 @@ t.test('the daemon outlives the host of the store', async t => {
   t.equal((await askStatus(home))?.pid, child.pid)
   const second = spawnDaemon(t, home)
   t.equal(await second.ended, 1, 'its lock is held with the next host too')
+})
+
+t.test('a daemon whose store is removed ends', async t => {
+  const { home } = openHomes(t)
+  const { ended, output } = spawnDaemon(t, home, { args: ['--scan', '0.2'] })
+  await waitUntil(() => askStatus(home))
+  rmSync(home, { recursive: true, force: true })
+  t.equal(await ended, 1)
+  t.match(output(), /STORE_DAMAGED/)
 })

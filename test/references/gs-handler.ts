@@ -28,8 +28,8 @@ t.test('a URI holds bucket, key and generation, and keys are taken as they are',
 t.test('with a server', { skip: lacksServer('fake-gcs-server') }, async t => {
   const server = await startGcsServer(t)
   const proxy = await startProxy(t, server)
-  process.env.STORAGE_EMULATOR_HOST = proxy.url
   const storage = new Storage({ projectId: 'lab', apiEndpoint: server })
+  process.env.STORAGE_EMULATOR_HOST = proxy.url
   const handler = await createGsHandler()
   const make = (name: string, versions = false) =>
     storage.createBucket(name, versions ? { versioning: { enabled: true } } : {})
@@ -132,7 +132,15 @@ t.test('with a server', { skip: lacksServer('fake-gcs-server') }, async t => {
 
   await t.test('odd keys', async t => {
     await make('odd')
-    const keys = ['sp ace', 'h#ash', 'q?uery', 'per%20cent', 'p+lus', 'ümläut-日本', 'a&b=c;d,e@f:g']
+    const keys = [
+      'sp ace',
+      'h#ash',
+      'q?uery',
+      'per%20cent',
+      'p+lus',
+      'ümläut-日本',
+      'a&b=c;d,e@f:g',
+    ]
     for (const key of keys) await put('odd', `k/${key}`)
     t.same((await paths('gs://odd/k')).sort(), [...keys].sort())
     for (const key of keys) {

@@ -1,0 +1,101 @@
+import { ArtifactError } from '../errors.js'
+import type { Piece } from '../model/entry.js'
+import type { CollectionName } from '../model/version.js'
+import type { AliasRow, CollectionRow, VersionRow } from './apply-record.js'
+import type { AliasRequest, ImportRequest, LogAnswer, LogRequest } from './catalog.js'
+import { keys } from './keys.js'
+import type { JournalRecord } from './records.js'
+import type { Transaction } from './transaction.js'
+
+/** What a commit answers, and what it writes into the journal, if it changes anything there. */
+export interface Plan {
+  record?: JournalRecord
+  answer: LogAnswer
+}
+
+/** See `Catalog.log`. As the others here it reads the transaction and puts nothing into it. */
+export async function planLog(txn: Transaction, at: string, request: LogRequest): Promise<Plan> {
+  const { logId, version, aliases, target, complete = false, packs, objects, external } = request
+  const given = await txn.get<LogAnswer>(keys.answer(logId))
+  if (given) return { answer: given }
+  const collection = await checkType(txn, version)
+  const latest = await txn.get<AliasRow>(keys.alias(version, 'latest'))
+  if (latest && (await hasPieces(txn, latest.id, version.pieces))) {
+    return planAliases(txn, at, { logId, versionId: latest.id, aliases, target })
+  }
+  const number = collection?.next ?? 0
+  const record: JournalRecord = {
+    t: 'version',
+    at,
+    logId,
+    version,
+    number,
+    aliases,
+    ...(target && { target }),
+    complete,
+    packs,
+    objects,
+    ...(external && { external }),
+  }
+  return { record, answer: { id: version.id, number, unchanged: false } }
+}
+
+/** See `Catalog.moveAliases`. With a `target` the move is pending. */
+export async function planAliases(
+  txn: Transaction,
+  at: string,
+  { logId, versionId, aliases, target }: AliasRequest & Pick<LogRequest, 'target'>,
+): Promise<Plan> {
+  const given = await txn.get<LogAnswer>(keys.answer(logId))
+  if (given) return { answer: given }
+  const row = await txn.get<VersionRow>(keys.version(versionId))
+  if (!row) {
+    throw new ArtifactError('VERSION_NOT_FOUND', `there is no version @${versionId}`, {
+      details: { id: versionId },
+    })
+  }
+  const moved: string[] = []
+  for (const alias of aliases) {
+    const current = await txn.get<AliasRow>(keys.alias(row, alias))
+    if (current?.id !== versionId) moved.push(alias)
+  }
+  return {
+    record: { t: 'alias', at, logId, versionId, aliases: moved, ...(target && { target }) },
+    answer: { id: versionId, number: row.number, unchanged: true },
+  }
+}
+
+/** See `Catalog.import`. */
+export async function planImport(
+  txn: Transaction,
+  at: string,
+  { version, ...rest }: ImportRequest,
+): Promise<Plan> {
+  await checkType(txn, version)
+  return {
+    record: { t: 'import', at, version, ...rest },
+    answer: { id: version.id, number: version.number, unchanged: false },
+  }
+}
+
+async function checkType(
+  txn: Transaction,
+  version: CollectionName & { type: string },
+): Promise<CollectionRow | undefined> {
+  const collection = await txn.get<CollectionRow>(keys.collection(version))
+  if (!collection || collection.type === version.type) return collection
+  const name = `${version.project}/${version.name}`
+  throw new ArtifactError(
+    'TYPE_CONFLICT',
+    `"${name}" has the type "${collection.type}", not "${version.type}"`,
+    { details: { name, type: collection.type, given: version.type } },
+  )
+}
+
+async function hasPieces(txn: Transaction, id: string, pieces: Piece[]): Promise<boolean> {
+  const known = await txn.get<Piece[]>(keys.pieces(id))
+  return (
+    known?.length === pieces.length &&
+    known.every(({ digest }, index) => digest === pieces[index]?.digest)
+  )
+}

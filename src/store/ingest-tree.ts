@@ -1,0 +1,247 @@
+import { realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Catalog } from '../catalog/catalog.js'
+import { ALGORITHMS, type Algorithm } from '../model/digest.js'
+import { fileError, LARGE_BYTES, TREE_BATCH_BYTES } from './file-ingester.js'
+import { encodeFolderRecord, STATS_A_FILE } from './folder-block.js'
+import type { FolderNode } from './folder-tree.js'
+import type { Ingest } from './ingest.js'
+import { checkAborted } from './progress.js'
+import type { ScannedFolder } from './scan-folder.js'
+
+/** Folders that are scanned in one task. */
+const FOLDERS_A_SCAN = 32
+/** Files that are read in one task, however small. */
+const FILES_A_READ = 1024
+/** Records of the stat cache that wait to become durable, before the packs are flushed for them. */
+const RECORD_BYTES = 16 * 1024 * 1024
+/** Git's racy-clean rule with a margin for clocks that tick at 100 Hz; for other file systems 2 s. */
+const FINE_MARGIN_NS = 20_000_000n
+const COARSE_MARGIN_NS = 2_000_000_000n
+
+export interface TreeOptions {
+  /** gitignore rules, case-sensitive, against paths relative to the folder. */
+  patterns: string[]
+  refuseLinks: boolean
+  /** Called as files are done; `newBytes` is what the store did not have. */
+  onFiles(done: { files: number; bytes: number; newFiles: number; newBytes: number }): void
+  signal?: AbortSignal
+}
+
+export interface TreeTarget {
+  ingest: Ingest
+  catalog: Catalog
+  algorithm: Algorithm
+}
+
+interface FolderAt {
+  /** Relative to the root. */
+  folder: string
+  ancestors: string[]
+}
+
+/**
+ * Stores every file below a folder. Files that look as they did when the stat cache was written
+ * are not read.
+ *
+ * @param root absolute.
+ * @throws as `scanFolder`, and `FILE_CHANGED`.
+ */
+export async function ingestTree(
+  target: TreeTarget,
+  root: string,
+  options: TreeOptions,
+): Promise<FolderNode> {
+  let real: string
+  try {
+    real = realpathSync(root)
+  } catch (error) {
+    throw fileError(error, root)
+  }
+  const { epoch, empty } = await target.catalog.describe()
+  const before = await readClock(target.ingest, root)
+  const tree = new TreeIngest(target, root, { ...options, epoch, before, mayHave: !empty })
+  const [node] = await tree.add([{ folder: '', ancestors: [real] }])
+  return node!
+}
+
+/** A time before which every write must have left its mark, by the clock of the file system. */
+async function readClock(ingest: Ingest, root: string): Promise<bigint> {
+  const file = join(await ingest.folder(), 'clock')
+  writeFileSync(file, '')
+  const { mtimeNs, dev } = statSync(file, { bigint: true })
+  rmSync(file)
+  if (statSync(root, { bigint: true }).dev === dev) return mtimeNs - FINE_MARGIN_NS
+  return BigInt(Date.now()) * 1_000_000n - COARSE_MARGIN_NS
+}
+
+class TreeIngest {
+  readonly #target: TreeTarget
+  readonly #root: string
+  readonly #options: TreeOptions & { epoch: string; before: bigint; mayHave: boolean }
+  readonly #width: number
+  #recordBytes = 0
+  #failure: { error: unknown } | undefined
+
+  constructor(
+    target: TreeTarget,
+    root: string,
+    options: TreeOptions & { epoch: string; before: bigint; mayHave: boolean },
+  ) {
+    this.#target = target
+    this.#root = root
+    this.#options = options
+    this.#width = ALGORITHMS[target.algorithm].bytes
+  }
+
+  /** Adds some folders and everything below them; the nodes are in the order of the folders. */
+  async add(folders: FolderAt[]): Promise<FolderNode[]> {
+    const nodes: Promise<FolderNode[]>[] = []
+    for (let start = 0; start < folders.length; start += FOLDERS_A_SCAN) {
+      nodes.push(this.#addGroup(folders.slice(start, start + FOLDERS_A_SCAN)))
+    }
+    return (await all(nodes)).flat()
+  }
+
+  async #addGroup(folders: FolderAt[]): Promise<FolderNode[]> {
+    const { ingest, catalog } = this.#target
+    const { patterns, refuseLinks, epoch } = this.#options
+    const scanned = await ingest.schedule(async worker => {
+      this.#check()
+      const records = await catalog.getFolders(folders.map(({ ancestors }) => ancestors.at(-1)!))
+      return worker.scan({
+        root: this.#root,
+        patterns,
+        refuseLinks,
+        epoch,
+        digestBytes: this.#width,
+        folders: folders.map((at, index) => ({ ...at, record: records[index] ?? null })),
+      })
+    })
+    try {
+      const below = folders.map((at, index) => this.add(childrenOf(at, scanned[index]!)))
+      const read = this.#readUnknown(folders, scanned)
+      await all<unknown>([read, ...below])
+      await this.#remember(folders, scanned, await read)
+      return await Promise.all(
+        scanned.map(async ({ block, folders: children }, index) => {
+          const nodes = await below[index]!
+          const { names, sizes, digests } = block
+          const named = children.map(({ name }, child) => ({ name, node: nodes[child]! }))
+          return { block: { names, sizes, digests }, folders: named }
+        }),
+      )
+    } catch (error) {
+      this.#failure ??= { error }
+      throw error
+    }
+  }
+
+  /** Reads the files whose digests are not known. @returns for each folder whether any was. */
+  async #readUnknown(folders: FolderAt[], scanned: ScannedFolder[]): Promise<boolean[]> {
+    const reading: Promise<void>[] = []
+    const any = scanned.map(() => false)
+    let slice: { folder: number; file: number }[] = []
+    let bytes = 0
+    const flush = () => {
+      if (slice.length > 0) reading.push(this.#readSlice(folders, scanned, slice))
+      slice = []
+      bytes = 0
+    }
+    scanned.forEach(({ block }, folder) => {
+      let known = 0
+      let knownBytes = 0
+      for (let file = 0; file < block.names.length; file += 1) {
+        const size = block.sizes[file]!
+        if (block.known[file] === 1) {
+          known += 1
+          knownBytes += size
+          continue
+        }
+        any[folder] = true
+        const small = size < LARGE_BYTES ? size : 0
+        if (bytes + small > TREE_BATCH_BYTES || slice.length === FILES_A_READ) flush()
+        slice.push({ folder, file })
+        bytes += small
+        // A large file takes as long as many small ones.
+        if (size >= LARGE_BYTES) flush()
+      }
+      this.#options.onFiles({ files: known, bytes: knownBytes, newFiles: 0, newBytes: 0 })
+    })
+    flush()
+    await all(reading)
+    return any
+  }
+
+  async #readSlice(
+    folders: FolderAt[],
+    scanned: ScannedFolder[],
+    slice: { folder: number; file: number }[],
+  ): Promise<void> {
+    const result = await this.#target.ingest.schedule(worker => {
+      this.#check()
+      const sizes = new Float64Array(slice.length)
+      const stats = new BigUint64Array(slice.length * STATS_A_FILE)
+      const files = slice.map(({ folder, file }, index) => {
+        const { block } = scanned[folder]!
+        sizes[index] = block.sizes[file]!
+        stats.set(statsOf(block.stats, file), index * STATS_A_FILE)
+        return join(this.#root, folders[folder]!.folder, block.names[file]!)
+      })
+      return worker.store({ files, sizes, stats }, this.#options.mayHave)
+    }, true)
+    const done = { files: slice.length, bytes: 0, newFiles: 0, newBytes: 0 }
+    slice.forEach(({ folder, file }, index) => {
+      const { block } = scanned[folder]!
+      const size = result.sizes[index]!
+      block.sizes[file] = size
+      block.stats.set(statsOf(result.stats, index), file * STATS_A_FILE)
+      const digest = result.digests.subarray(index * this.#width, (index + 1) * this.#width)
+      block.digests.set(digest, file * this.#width)
+      block.known[file] = 1
+      done.bytes += size
+      if (!result.isNew[index]) return
+      done.newFiles += 1
+      done.newBytes += size
+    })
+    this.#options.onFiles(done)
+  }
+
+  async #remember(folders: FolderAt[], scanned: ScannedFolder[], changed: boolean[]) {
+    const { ingest, algorithm } = this.#target
+    const { epoch, before } = this.#options
+    const records = scanned.flatMap(({ block, dev }, index) => {
+      if (!changed[index] || block.names.length === 0) return []
+      const record = encodeFolderRecord(block, { algorithm, epoch, dev, before })
+      this.#recordBytes += record.length
+      return { folder: folders[index]!.ancestors.at(-1)!, record: record.toString('base64') }
+    })
+    ingest.rememberFolders(records)
+    if (this.#recordBytes < RECORD_BYTES) return
+    this.#recordBytes = 0
+    await ingest.flush()
+  }
+
+  /** Nothing more is begun after a failure, or once the caller has given up. */
+  #check(): void {
+    if (this.#failure) throw this.#failure.error
+    checkAborted(this.#options.signal)
+  }
+}
+
+function childrenOf({ folder, ancestors }: FolderAt, { folders }: ScannedFolder): FolderAt[] {
+  return folders.map(({ name, real }) => ({
+    folder: folder ? `${folder}/${name}` : name,
+    ancestors: [...ancestors, real],
+  }))
+}
+
+function statsOf(stats: BigUint64Array, file: number): BigUint64Array {
+  return stats.subarray(file * STATS_A_FILE, (file + 1) * STATS_A_FILE)
+}
+
+/** As `Promise.all`, but waits for all of them to end before it tells the first failure. */
+async function all<T>(promises: Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
+}
