@@ -44,12 +44,9 @@ export class EntryTable {
   set(entry: Entry, rule: AddRule): void {
     const row = { entry, ...rule }
     const other = this.#rows.get(entry.path)
-    const kept = other ? choose(other, row) : row
-    for (const tree of this.#trees) {
-      const found = findInTree(tree, entry.path)
-      if (found) choose(found, row)
-    }
-    this.#rows.set(entry.path, kept)
+    const found = this.#trees.map(tree => findInTree(tree, entry.path))
+    chooseLast([row, other, ...found].filter(one => one !== undefined))
+    if (!other || other.order <= row.order) this.#rows.set(entry.path, row)
   }
 
   /** Puts a folder in. @throws `ENTRY_CONFLICT` as `set`. */
@@ -114,13 +111,13 @@ export class EntryTable {
       }
       if (!first) return
       const { path } = first.entry
-      let chosen: Row | undefined
+      const claims: Row[] = []
       for (const head of heads) {
         if (head.next.done || head.next.value.entry.path !== path) continue
-        chosen = chosen ? choose(chosen, head.next.value) : head.next.value
+        claims.push(head.next.value)
         head.next = head.rows.next()
       }
-      yield chosen!
+      yield chooseLast(claims)
     }
   }
 }
@@ -138,12 +135,17 @@ function findInTree({ node, prefix, algorithm, rule }: Tree, path: string): Row 
   return found && { entry: found, ...rule, source: `${rule.source}/${below}` }
 }
 
-/** Which of two rows for one path counts. @throws `ENTRY_CONFLICT`, naming both sources. */
-function choose(one: Row, other: Row): Row {
-  const [earlier, later] = one.order <= other.order ? [one, other] : [other, one]
-  const same = one.entry.digest === other.entry.digest && !later.exclusive
-  if (!same && !later.overwrite) throw conflict(one.entry.path, earlier.source, later.source)
-  return later
+/**
+ * Which of the rows for one path counts: the last one, if each may follow the one before it.
+ * @throws `ENTRY_CONFLICT`, naming both sources.
+ */
+function chooseLast(rows: Row[]): Row {
+  if (rows.length > 1) rows.sort((a, b) => a.order - b.order)
+  return rows.reduce((earlier, later) => {
+    const same = earlier.entry.digest === later.entry.digest && !later.exclusive
+    if (same || later.overwrite) return later
+    throw conflict(later.entry.path, earlier.source, later.source)
+  })
 }
 
 function conflict(path: string, first: string, second: string): ArtifactError {

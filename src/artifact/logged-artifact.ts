@@ -146,7 +146,8 @@ export class LoggedArtifact implements CollectionName {
   /**
    * Waits until the remote has the version, pushing what is pending.
    * @throws `NO_REMOTE` at once when there is none (or offline); `WAIT_TIMEOUT`; `INTERRUPTED`;
-   *   the remote's refusal; why it was not logged, if it was not.
+   *   the remote's refusal, of the version or of this client (`REMOTE_UNAUTHORIZED`, say); why it
+   *   was not logged, if it was not.
    */
   async wait({ timeout, signal }: WaitOptions = {}): Promise<void> {
     const { store } = this.#workspace
@@ -164,10 +165,9 @@ export class LoggedArtifact implements CollectionName {
         !(await this.#isSynced());
         pause = Math.min(pause * 2, 2000)
       ) {
-        await syncWorkspace(this.#workspace, { signal: stop }).catch(error => {
-          if (!(error instanceof ArtifactError && error.retryable)) throw error
-        })
+        const errors = await this.#push(stop)
         if (await this.#isSynced()) return
+        for (const error of errors) if (!error.retryable) throw error
         await sleep(pause, undefined, { signal: stop })
       }
     } catch (error) {
@@ -223,6 +223,17 @@ export class LoggedArtifact implements CollectionName {
     const { downloadedBytes } = await pullVersion(store, remote, this.#remote, options)
     this.#remote = undefined
     return downloadedBytes
+  }
+
+  /** @returns why the remote could not be synced now, if it could not. */
+  async #push(signal: AbortSignal | undefined): Promise<ArtifactError[]> {
+    try {
+      const { errors } = await syncWorkspace(this.#workspace, { signal })
+      return errors.map(error => ArtifactError.from(error))
+    } catch (error) {
+      if (error instanceof ArtifactError) return [error]
+      throw error
+    }
   }
 
   async #isSynced(): Promise<boolean> {

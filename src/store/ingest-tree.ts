@@ -166,6 +166,7 @@ class TreeIngest {
         // A large file takes as long as many small ones.
         if (size >= LARGE_BYTES) flush()
       }
+      if (known === 0) return
       this.#options.onFiles({ files: known, bytes: knownBytes, newFiles: 0, newBytes: 0 })
     })
     flush()

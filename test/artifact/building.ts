@@ -66,6 +66,61 @@ t.test('merge replaces what differs and removes nothing', async t => {
   await t.rejects(other.addDir(file('one')), { code: 'ENTRY_CONFLICT', details: { path: 'a.txt' } })
 })
 
+t.test('each add is compared with what it follows, be it a file or a folder', async t => {
+  const one = file('one')
+  const two = file('two')
+  const last: [what: string, build: (artifact: Artifact) => Promise<void>, content: string][] = [
+    [
+      'folder, merged folder, file',
+      async artifact => {
+        await artifact.addDir(one)
+        await artifact.addDir(two, { merge: true })
+        await artifact.addFile(join(two, 'a.txt'))
+      },
+      'second',
+    ],
+    [
+      'file, merged folder, file',
+      async artifact => {
+        await artifact.addFile(join(one, 'a.txt'))
+        await artifact.addDir(two, { merge: true })
+        await artifact.addFile(join(two, 'a.txt'))
+      },
+      'second',
+    ],
+    [
+      'folder, file, folder',
+      async artifact => {
+        await artifact.addDir(one)
+        await artifact.newFile('a.txt', 'second', { overwrite: true })
+        await artifact.addDir(two)
+      },
+      'second',
+    ],
+    [
+      'three merged folders',
+      async artifact => {
+        await artifact.addDir(one)
+        await artifact.addDir(two, { merge: true })
+        await artifact.addDir(one, { merge: true })
+      },
+      'first',
+    ],
+  ]
+  for (const [what, build, content] of last) {
+    const artifact = make()
+    await build(artifact)
+    t.equal(await contentOf(artifact, 'a.txt'), content, what)
+  }
+  const artifact = make()
+  await artifact.addDir(one)
+  await artifact.addDir(two, { merge: true })
+  await t.rejects(artifact.addFile(join(one, 'a.txt')), {
+    code: 'ENTRY_CONFLICT',
+    details: { sources: [join(two, 'a.txt'), join(one, 'a.txt')] },
+  })
+})
+
 t.test('where two adds that were not awaited claim one path, the later call decides', async t => {
   const big = 'big '.repeat(200_000)
   const folders = t.testdir({ slow: { x: big }, quick: { x: 'quick' } })

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { cliIn } from '../../fixtures/run-cli.js'
@@ -9,11 +10,11 @@ import { Artifact } from '../../src/index.js'
 
 const MIB = 1024 * 1024
 const { folder } = useHome(t, { 'small.txt': 'small' })
-const disk = join(folder, 'disk')
+// Outside of the folder that tap removes: the disk must be unmounted before.
+const disk = mkdtempSync(join(tmpdir(), 'artifactd-disk-'))
 const home = join(disk, 'home')
 
 function mountDisk(): string | false {
-  mkdirSync(disk)
   const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', disk], {
     encoding: 'utf8',
   })
@@ -23,6 +24,7 @@ function mountDisk(): string | false {
 const skip = mountDisk()
 t.teardown(() => {
   if (!skip) spawnSync('umount', ['-l', disk])
+  rmSync(disk, { recursive: true })
 })
 
 t.test('a full disk', { skip }, async t => {

@@ -12,23 +12,26 @@ const line = 'many lines of text '.repeat(500)
 for (let file = 0; file < 6000; file += 1) writeFileSync(join(tree, `${file}`), `${file}${line}`)
 const cli = cliIn(folder, home)
 
-/** Whether a put has begun to write into the store. */
-async function isWriting(): Promise<boolean> {
+/** The packs that are being written into the store, or were when a process was killed. */
+function listOpenPacks(): string[] {
   try {
-    return readdirSync(join(home, 'tmp'), { recursive: true }).some(name => `${name}`.endsWith('.pack'))
+    const names = readdirSync(join(home, 'tmp'), { recursive: true, encoding: 'utf8' })
+    return names.filter(name => name.endsWith('.pack'))
   } catch {
-    return false
+    return []
   }
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   t.test(`${signal} during a put of many files`, async t => {
     for (const more of [[], ['--json']]) {
+      const before = new Set(listOpenPacks())
       const { child, ended } = startCli(['put', 'tree', ...more], {
         cwd: folder,
         env: { ARTIFACT_HOME: home },
       })
-      await waitUntil(isWriting)
+      const isWriting = async () => listOpenPacks().some(pack => !before.has(pack))
+      await Promise.race([waitUntil(isWriting), ended])
       child.kill(signal)
       const { code, stdout, stderr } = await ended
       t.equal(code, 130)
