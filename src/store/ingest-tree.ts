@@ -58,6 +58,7 @@ export async function ingestTree(
   } catch (error) {
     throw fileError(error, root)
   }
+  target.ingest.prepare()
   const { epoch, empty } = await target.catalog.describe()
   const before = await readClock(target.ingest, root)
   const tree = new TreeIngest(target, root, { ...options, epoch, before, mayHave: !empty })

@@ -1,15 +1,9 @@
 import { availableParallelism } from 'node:os'
-import { type Catalog, type FolderCache, type KeyRef, MAX_BATCH } from '../catalog/catalog.js'
+import { type Catalog, type FolderCache, MAX_BATCH } from '../catalog/catalog.js'
 import { ArtifactError, isArtifactError, storeError } from '../errors.js'
 import { TaskWorker } from '../hash/task-worker.js'
 import type { BlobKind } from '../model/blob-key.js'
-import {
-  ALGORITHMS,
-  type Algorithm,
-  type Digest,
-  digestBytes,
-  digestFromBytes,
-} from '../model/digest.js'
+import type { Algorithm, Digest } from '../model/digest.js'
 import { Claims } from './claims.js'
 import type {
   FileColumns,
@@ -19,6 +13,7 @@ import type {
   ReadColumns,
   ReadOutcome,
 } from './file-ingester.js'
+import { type IngestItem, itemOf, itemsOf } from './ingest-item.js'
 import type { IngestTask, ScanTask } from './ingest-task.js'
 import type { ScannedFolder } from './scan-folder.js'
 import { createWriterFolder, type WriterFolder } from './writer-folder.js'
@@ -90,7 +85,7 @@ export class Ingest {
   readonly #publishing = new Set<Promise<void>>()
   readonly #folders: FolderCache[] = []
   #folder: Promise<WriterFolder> | undefined
-  #spawning = false
+  #spawning = 0
   #nextBatch = 0
   #failure: unknown
   #onRoom: (() => void)[] = []
@@ -128,6 +123,11 @@ export class Ingest {
       stored.push(...(await this.#guard(() => this.#storeBytes(kind, some))))
     }
     return stored
+  }
+
+  /** Starts every worker, for work that is about to come: they load while something else is asked. */
+  prepare(): void {
+    while (this.#workers.length + this.#spawning < availableParallelism()) this.#spawn()
   }
 
   /** Runs work on the next free worker. What it throws ends the ingest if it is the store's. */
@@ -233,9 +233,9 @@ export class Ingest {
       }
     }
     if (this.#queue.length < QUEUE_FILES) for (const resolve of this.#onRoom.splice(0)) resolve()
-    const wanted = this.#workers.length === 0 ? 1 : BATCH_FILES
+    const workers = this.#workers.length + this.#spawning
     const waiting = this.#queue.length + this.#jobs.length * BATCH_FILES
-    if (waiting >= wanted && this.#workers.length < availableParallelism()) this.#spawn()
+    if (waiting >= workers * BATCH_FILES + 1 && workers < availableParallelism()) this.#spawn()
   }
 
   /** Begins the next piece of work on a worker; undefined when nothing waits. */
@@ -247,13 +247,12 @@ export class Ingest {
   }
 
   #spawn(): void {
-    if (this.#spawning) return
-    this.#spawning = true
+    this.#spawning += 1
     this.#track(
       this.#addWorker()
         .catch(error => this.#fail(error))
         .finally(() => {
-          this.#spawning = false
+          this.#spawning -= 1
           this.#drain()
         }),
     )
@@ -308,11 +307,11 @@ export class Ingest {
   async #keep(
     worker: TaskWorker<IngestTask>,
     batch: number,
-    items: (Item | undefined)[],
+    items: (IngestItem | undefined)[],
     { mayHave = true }: { mayHave?: boolean } = {},
   ): Promise<boolean[]> {
     const asked = items.filter(
-      (item): item is Item => item !== undefined && !this.#claims.has(item.name),
+      (item): item is IngestItem => item !== undefined && !this.#claims.has(item.name),
     )
     const known = mayHave ? await this.#locate(asked) : new Set<string>()
     const before = this.#claims.count(worker)
@@ -329,7 +328,7 @@ export class Ingest {
     return keep
   }
 
-  async #locate(items: Item[]): Promise<Set<string>> {
+  async #locate(items: IngestItem[]): Promise<Set<string>> {
     const known = new Set<string>()
     for (let start = 0; start < items.length; start += MAX_BATCH) {
       const some = items.slice(start, start + MAX_BATCH)
@@ -376,30 +375,6 @@ export class Ingest {
     for (const { reject } of this.#jobs.splice(0)) reject(this.#failure)
     for (const resolve of this.#onRoom.splice(0)) resolve()
   }
-}
-
-/** One content of a batch; its name is short, for there may be very many. */
-interface Item {
-  name: string
-  ref(): KeyRef
-  inPlace?: boolean
-}
-
-function itemOf(kind: BlobKind, digest: Digest, inPlace = false): Item {
-  const name = `${kind[0]}${digestBytes(digest).toString('latin1')}`
-  return { name, ref: () => ({ kind, digest }), inPlace }
-}
-
-function itemsOf({ digests }: ReadColumns, algorithm: Algorithm): Item[] {
-  const width = ALGORITHMS[algorithm].bytes
-  const text = Buffer.from(digests.buffer, digests.byteOffset, digests.length).toString('latin1')
-  return Array.from({ length: digests.length / width }, (_, index) => ({
-    name: `b${text.slice(index * width, (index + 1) * width)}`,
-    ref: () => {
-      const bytes = digests.subarray(index * width, (index + 1) * width)
-      return { kind: 'blob', digest: digestFromBytes(algorithm, bytes) }
-    },
-  }))
 }
 
 /** Errors of one add; all others are the store's and end the whole ingest. */

@@ -14,7 +14,7 @@ export interface FoundFile {
 
 /**
  * Every file below a folder, in the order of names, folder by folder. Symbolic links are followed,
- * as W&B does; empty folders leave no trace.
+ * as W&B does, or refused with `refuseLinks`; empty folders leave no trace.
  *
  * @param patterns gitignore rules, case-sensitive, against paths relative to the folder.
  * @throws `FILE_UNSUPPORTED` for sockets, devices, fifos and for links that lead back into a
@@ -23,14 +23,16 @@ export interface FoundFile {
 export async function* walkFolder(
   root: string,
   patterns: string[] = [],
+  { refuseLinks = false }: { refuseLinks?: boolean } = {},
 ): AsyncGenerator<FoundFile, void, undefined> {
   const rules = ignore({ ignorecase: false }).add(patterns)
-  yield* walk({ root, rules }, '', [await resolveLink(root)])
+  yield* walk({ root, rules, refuseLinks }, '', [await resolveLink(root)])
 }
 
 interface Walk {
   root: string
   rules: Ignore
+  refuseLinks: boolean
 }
 
 async function* walk(
@@ -51,6 +53,7 @@ async function* walk(
     const file = join(context.root, path)
     const linked = entry.isSymbolicLink()
     if (linked && context.rules.ignores(path)) continue
+    if (linked && context.refuseLinks) throw unsupported(file, 'is a symbolic link')
     const kind: Dirent | Stats = linked ? followLink(file) : entry
     if (context.rules.ignores(kind.isDirectory() ? `${path}/` : path)) continue
     if (kind.isDirectory()) {
