@@ -43,7 +43,10 @@ for (let round = 0; round < rounds; round += 1) {
     note('sync', runArtifact(['sync', '--json'], { ...env, ARTIFACT_REMOTE: server.url }))
     const elsewhere = { ARTIFACT_HOME: join(folder, 'elsewhere'), ARTIFACT_REMOTE: server.url }
     const root = join(folder, 'out')
-    note('get (from the server)', runArtifact(['get', 'bench', '--root', root, '--json'], elsewhere))
+    note(
+      'get (from the server)',
+      runArtifact(['get', 'bench', '--root', root, '--json'], elsewhere),
+    )
     const again = join(folder, 'out-again')
     note('get (from the store)', runArtifact(['get', 'bench', '--root', again, '--json'], env))
   } finally {

@@ -60,8 +60,6 @@ export const ERRORS = {
   ARTIFACT_NOT_FOUND: row(404, 3, 'list what there is with `artifact ls`'),
   VERSION_NOT_FOUND: row(404, 3, 'list the versions with `artifact ls PROJECT/NAME`'),
   VERSION_RENUMBERED: row(409, 3, 'ask for the version by @ID or by its new number'),
-  VERSION_NOT_LOCAL: row(404, 3, 'fetch it with `artifact get` first'),
-  ENTRY_NOT_FOUND: row(404, 3, 'list the entries with `artifact show`'),
   ENTITY_NOT_FOUND: row(404, 3, 'this server has one entity, "default": unset ARTIFACT_ENTITY'),
   ROUTE_NOT_FOUND: row(404, 1, 'check the address of the remote'),
 
@@ -75,8 +73,8 @@ export const ERRORS = {
   STORE_BUSY: row(503, 1, 'another process holds the store and does not answer', true),
   STORE_FULL: row(507, 1, 'make room on the disk, then try again', true),
   STORE_FAILED: row(500, 1, 'check the disk and the permissions of the store', true),
-  BLOB_DAMAGED: row(500, 1, 'log the file again, or fetch the version from the remote'),
-  BLOB_MISSING: row(404, 1, 'log the file again, or fetch the version from the remote'),
+  BLOB_DAMAGED: row(500, 1, 'get the version from the remote into a new ARTIFACT_HOME'),
+  BLOB_MISSING: row(404, 1, 'get the version from the remote, or log the file again'),
   PROTOCOL_UNSUPPORTED: row(
     400,
     1,

@@ -1,12 +1,12 @@
-export {
-  type AddDirOptions,
-  type AddFileOptions,
-  type AddOptions,
-  Artifact,
-  type ArtifactOptions,
-  type NewFileOptions,
-  type SaveOptions,
-} from './artifact/artifact.js'
+export { Artifact } from './artifact/artifact.js'
+export type {
+  AddDirOptions,
+  AddFileOptions,
+  AddOptions,
+  ArtifactOptions,
+  NewFileOptions,
+  SaveOptions,
+} from './artifact/artifact-options.js'
 export type { AddReferenceOptions } from './artifact/expand-reference.js'
 export type { LogOptions } from './artifact/log-artifact.js'
 export type {

@@ -36,10 +36,10 @@ export async function sync({ retry }: { retry?: boolean }, context: Context): Pr
 }
 
 function exitCodeOf({ pending, failed, errors }: SyncReport): number {
-  const unreachable = errors.find(
-    ({ code }) => ERRORS[code].exit === ERRORS.REMOTE_UNREACHABLE.exit,
-  )
-  if (unreachable) return ERRORS.REMOTE_UNREACHABLE.exit
+  const exits = errors.map(({ code }) => ERRORS[code].exit)
+  for (const { exit } of [ERRORS.REMOTE_UNREACHABLE, ERRORS.INVALID_CONFIG]) {
+    if (exits.includes(exit as never)) return exit
+  }
   return pending > 0 || failed.length > 0 ? ERRORS.SYNC_INCOMPLETE.exit : 0
 }
 

@@ -9,77 +9,31 @@ import { normalizeArtifactPath } from '../model/artifact-path.js'
 import type { Entry } from '../model/entry.js'
 import { normalizeMetadata } from '../model/metadata.js'
 import { checkName, checkProject, checkType } from '../model/names.js'
-import { fileError, type Policy } from '../store/file-ingester.js'
+import { fileError } from '../store/file-ingester.js'
 import type { Ingest } from '../store/ingest.js'
 import { ingestTree } from '../store/ingest-tree.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import { readSettings } from '../store/settings.js'
 import type { Store } from '../store/store.js'
 import { walkFolder } from '../store/walk-folder.js'
+import type {
+  AddDirOptions,
+  AddFileOptions,
+  AddOptions,
+  ArtifactOptions,
+  DedupTotals,
+  NewFileOptions,
+  SaveOptions,
+} from './artifact-options.js'
+import { EntryRun } from './entry-run.js'
 import { type AddRule, EntryTable } from './entry-table.js'
 import { type AddReferenceOptions, expandReference } from './expand-reference.js'
-import { type LogOptions, logArtifact } from './log-artifact.js'
+import { logArtifact } from './log-artifact.js'
 import type { LoggedArtifact } from './logged-artifact.js'
 import { orAborted } from './or-aborted.js'
 import { sharedStore } from './shared-store.js'
 import { ensureDaemon, openWorkspace } from './workspace.js'
 import { writeNewFile } from './write-new-file.js'
-
-export interface ArtifactOptions {
-  /** Letters, digits, `_`, `-`, `.`; at most 128. With its project it has exactly one type. */
-  name: string
-  /** What kind of thing it is: `dataset`, `model`, … */
-  type: string
-  description?: string
-  /** JSON; at most 100 keys at the top. */
-  metadata?: Record<string, unknown>
-  /** The store to build in. Default: `ARTIFACT_HOME`, else the platform's data folder. */
-  home?: string
-}
-
-export interface AddOptions extends WorkOptions {
-  /**
-   * `mutable` (default) copies the bytes into the store; `immutable` leaves the file where it is,
-   * where it must stay unchanged until it is synced.
-   */
-  policy?: Policy
-  /** @internal Refuse a second source for a path even if the content is the same. */
-  exclusive?: boolean
-}
-
-export interface AddFileOptions extends AddOptions {
-  /** Path in the artifact. Default: the base name. */
-  name?: string
-  /** Replace an entry with other content. Default false: `ENTRY_CONFLICT`. */
-  overwrite?: boolean
-}
-
-export interface AddDirOptions extends AddOptions {
-  /** Path in the artifact under which the folder's content goes. Default: the top. */
-  name?: string
-  /** Replace entries with other content; nothing is removed. Default false. */
-  merge?: boolean
-  /** gitignore rules, case-sensitive; a file `.artifactignore` in the folder adds to them. */
-  ignore?: string[]
-  /** `follow` (default) stores what links lead to; `refuse` makes a link an error that names it. */
-  symlinks?: 'follow' | 'refuse'
-}
-
-export interface NewFileOptions {
-  overwrite?: boolean
-}
-
-export interface SaveOptions extends LogOptions {
-  /** Default: `ARTIFACT_PROJECT`, config.json, "uncategorized". */
-  project?: string
-}
-
-/** How much of what was added the store had before. */
-export interface DedupTotals {
-  files: number
-  bytes: number
-  newBytes: number
-}
 
 /**
  * A set of files under construction. Adds store their bytes at once; nothing is visible until the
@@ -292,15 +246,16 @@ export class Artifact {
     { ignore = [], onProgress, signal, policy, symlinks = 'follow' }: AddDirOptions,
   ): Promise<void> {
     const patterns = [...ignore, ...readIgnoreFile(root)]
+    const refuseLinks = symlinks === 'refuse'
     if (policy === 'immutable') {
-      await this.#addEach(root, prefix, rule, { patterns, onProgress, signal })
+      await this.#addEach(root, prefix, rule, { patterns, refuseLinks, onProgress, signal })
       return
     }
     const { catalog, algorithm } = this.store
     const done = { files: 0, bytes: 0 }
     const node = await ingestTree({ ingest: this.#open(), catalog, algorithm }, root, {
       patterns,
-      refuseLinks: symlinks === 'refuse',
+      refuseLinks,
       signal,
       onFiles: ({ files, bytes, newFiles, newBytes }) => {
         done.files += files
@@ -320,14 +275,19 @@ export class Artifact {
     root: string,
     prefix: string,
     rule: AddRule,
-    { patterns, onProgress, signal }: WorkOptions & { patterns: string[] },
+    {
+      patterns,
+      refuseLinks,
+      onProgress,
+      signal,
+    }: WorkOptions & { patterns: string[]; refuseLinks: boolean },
   ): Promise<void> {
     const ingest = this.#open()
     const adding = new Set<Promise<void>>()
     let failure: { error: unknown } | undefined
     let files = 0
     let bytes = 0
-    for await (const { file, path } of walkFolder(root, patterns)) {
+    for await (const { file, path } of walkFolder(root, patterns, { refuseLinks })) {
       if (failure || signal?.aborted) break
       await ingest.ready()
       const target = normalizeArtifactPath(prefix + path)
@@ -355,14 +315,16 @@ export class Artifact {
   ): Promise<void> {
     let files = 0
     let bytes = 0
+    const run = new EntryRun()
     for await (const { entry, ...found } of expandReference(this.store, source, options)) {
       checkAborted(options.signal)
       if (entry.ref === undefined) this.#put(entry, { ...rule, ...found }, false)
-      else this.#entries.set(entry, { ...rule, ...found })
+      else if (!run.push(entry)) this.#entries.set(entry, { ...rule, ...found })
       files += 1
       bytes += entry.size
       options.onProgress?.({ step: 'add', files, bytes })
     }
+    this.#entries.addRun(run, rule)
   }
 
   async #addLocal(

@@ -4,6 +4,7 @@ import { compareUtf8 } from '../model/artifact-path.js'
 import type { Algorithm } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
 import { type FolderNode, findEntry, listEntries } from '../store/folder-tree.js'
+import type { EntryRun } from './entry-run.js'
 
 export interface AddRule {
   /** Place of the call among all adds: where two claim one path, the later one decides. */
@@ -29,13 +30,23 @@ interface Tree {
   algorithm: Algorithm
 }
 
+/** Rows in path order, many of them, that are not kept as rows. */
+interface SortedRows {
+  list(): Iterator<Row, void, undefined>
+  find(path: string): Row | undefined
+}
+
+/** A run that is not longer is kept as single entries: each more is looked through by all adds. */
+const SHORT_RUN = 1000
+
 /**
  * The entries of an artifact that is being built. Single ones are kept by path; whole folders as
  * the trees that they were read into, which take a tenth of the memory and are in order already.
  */
 export class EntryTable {
   readonly #rows = new Map<string, Row>()
-  readonly #trees: Tree[] = []
+  readonly #sorted: SortedRows[] = []
+  #tree: Tree | undefined
 
   /**
    * Puts an entry in. The same content at the same path changes nothing.
@@ -44,15 +55,38 @@ export class EntryTable {
   set(entry: Entry, rule: AddRule): void {
     const row = { entry, ...rule }
     const other = this.#rows.get(entry.path)
-    const found = this.#trees.map(tree => findInTree(tree, entry.path))
+    const found = this.#sorted.map(rows => rows.find(entry.path))
     chooseLast([row, other, ...found].filter(one => one !== undefined))
     if (!other || other.order <= row.order) this.#rows.set(entry.path, row)
   }
 
   /** Puts a folder in. @throws `ENTRY_CONFLICT` as `set`. */
   addTree(tree: Tree): void {
-    this.#trees.push(tree)
-    if (this.#trees.length === 1 && this.#rows.size === 0) return
+    this.#tree ??= tree
+    this.#addSorted({ list: () => listTree(tree), find: path => findInTree(tree, path) })
+  }
+
+  /** Puts references in that lie in path order. @throws `ENTRY_CONFLICT` as `set`. */
+  addRun(run: EntryRun, rule: AddRule): void {
+    const toRow = (entry: Entry): Row => ({ entry, ...rule, source: entry.ref ?? rule.source })
+    if (run.length <= SHORT_RUN) {
+      for (const entry of run.entries()) this.set(entry, toRow(entry))
+      return
+    }
+    this.#addSorted({
+      *list() {
+        for (const entry of run.entries()) yield toRow(entry)
+      },
+      find(path) {
+        const entry = run.find(path)
+        return entry && toRow(entry)
+      },
+    })
+  }
+
+  #addSorted(rows: SortedRows): void {
+    this.#sorted.push(rows)
+    if (this.#sorted.length === 1 && this.#rows.size === 0) return
     for (const row of this.#merged()) void row
   }
 
@@ -66,8 +100,8 @@ export class EntryTable {
    * @throws `ENTRY_CONFLICT` when one path is a folder of another.
    */
   *sorted(): Generator<Entry, void, undefined> {
-    if (this.#rows.size === 0 && this.#trees.length === 1) {
-      const { node, prefix, algorithm } = this.#trees[0]!
+    if (this.#rows.size === 0 && this.#tree && this.#sorted.length === 1) {
+      const { node, prefix, algorithm } = this.#tree
       yield* listEntries(node, prefix, algorithm)
       return
     }
@@ -99,7 +133,7 @@ export class EntryTable {
   *#merged(): Generator<Row, void, undefined> {
     const single = [...this.#rows.values()]
     single.sort((a, b) => compareUtf8(a.entry.path, b.entry.path))
-    const heads = [single.values(), ...this.#trees.map(listRows)].map(rows => ({
+    const heads = [single.values(), ...this.#sorted.map(({ list }) => list())].map(rows => ({
       rows,
       next: rows.next(),
     }))
@@ -122,7 +156,7 @@ export class EntryTable {
   }
 }
 
-function* listRows({ node, prefix, algorithm, rule }: Tree): Generator<Row, undefined, undefined> {
+function* listTree({ node, prefix, algorithm, rule }: Tree): Generator<Row, undefined, undefined> {
   for (const entry of listEntries(node, prefix, algorithm)) {
     yield { entry, ...rule, source: `${rule.source}/${entry.path.slice(prefix.length)}` }
   }
@@ -142,7 +176,9 @@ function findInTree({ node, prefix, algorithm, rule }: Tree, path: string): Row 
 function chooseLast(rows: Row[]): Row {
   if (rows.length > 1) rows.sort((a, b) => a.order - b.order)
   return rows.reduce((earlier, later) => {
-    const same = earlier.entry.digest === later.entry.digest && !later.exclusive
+    const { digest, ref } = earlier.entry
+    const equal = digest === later.entry.digest && ref === later.entry.ref
+    const same = equal && !later.exclusive
     if (same || later.overwrite) return later
     throw conflict(later.entry.path, earlier.source, later.source)
   })

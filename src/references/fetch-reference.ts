@@ -5,6 +5,7 @@ import { ArtifactError, storeError } from '../errors.js'
 import { createHasher } from '../hash/hasher.js'
 import { algorithmOf, isDigest } from '../model/digest.js'
 import { checkAborted } from '../store/progress.js'
+import { isUnverifiable } from './reference-contents.js'
 import { referenceChanged } from './reference-error.js'
 import type { ReferenceEntry, ReferenceHandler } from './reference-handler.js'
 
@@ -25,7 +26,7 @@ export interface FetchReferenceOptions {
 
 /**
  * Downloads the recorded bytes of a reference to a new file. A download that is cut goes on where
- * it was, if the source can. Size and, where it says so of the content, digest are verified.
+ * it was, if the source can and something identifies the bytes. Size and, where it says so of the content, digest are verified.
  *
  * @throws as `ReferenceHandler.open`; `REFERENCE_CHANGED` also for bytes that do not verify;
  *   `STORE_FULL` or `STORE_FAILED` when the file cannot be written.
@@ -52,7 +53,9 @@ export async function fetchReference(
     before = furthest
     // The connection was cut after the last byte.
     if (sizeKnown && length > 0 && length === entry.size) return
-    const { from, body } = await handler.open(entry, { from: length, signal })
+    // Nothing would tell that the rest is of other bytes than what came before.
+    const wanted = isUnverifiable(entry) ? 0 : length
+    const { from, body } = await handler.open(entry, { from: wanted, signal })
     await restart(from)
     for await (const part of body) {
       checkAborted(signal)

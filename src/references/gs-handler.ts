@@ -2,10 +2,11 @@ import type { Storage } from '@google-cloud/storage'
 import { ArtifactError, isArtifactError } from '../errors.js'
 import { checkAborted } from '../store/progress.js'
 import { type BucketObject, listBucket, unidentifiedObject } from './bucket.js'
+import { sendHttp } from './http-request.js'
 import { loadSdk } from './load-sdk.js'
 import { invalidUri } from './parse-uri.js'
 import { referenceChanged, referenceError, referenceNotFound } from './reference-error.js'
-import type { ReferenceEntry, ReferenceHandler } from './reference-handler.js'
+import type { OpenedReference, ReferenceEntry, ReferenceHandler } from './reference-handler.js'
 
 type Sdk = typeof import('@google-cloud/storage')
 
@@ -52,7 +53,7 @@ export function formatGsUri({ bucket, key }: GsLocation, generation: string, pin
  */
 export async function createGsHandler(): Promise<ReferenceHandler> {
   const sdk = await loadSdk('@google-cloud/storage', () => import('@google-cloud/storage'))
-  const storage = await createStorage(sdk)
+  const { storage, authorize } = await connect(sdk)
 
   async function find(
     location: GsLocation,
@@ -115,24 +116,32 @@ export async function createGsHandler(): Promise<ReferenceHandler> {
     return { ...location, generation: current.extra!.versionID }
   }
 
-  /** Resolves once the first bytes came. */
+  /**
+   * The bytes as they are stored: digest and size are of those, whatever their content encoding.
+   * Not through the client, whose stream of a body that is cut never ends.
+   */
   async function readFrom(
     { bucket, key, generation }: GsLocation,
-    { entry, start, signal }: { entry: ReferenceEntry; start: number; signal?: AbortSignal },
-  ): Promise<AsyncIterable<Uint8Array>> {
-    const file = storage.bucket(bucket).file(key, { generation })
-    // As it is stored: digest and size are of that, whatever its content encoding.
-    const stream = file.createReadStream({ start, validation: false, decompress: false })
-    const parts = read(stream, entry.ref, signal)
-    const first = await parts.next()
-    return (async function* () {
-      try {
-        if (!first.done) yield first.value
-        yield* parts
-      } finally {
-        stream.destroy()
-      }
-    })()
+    { uri, start, signal }: { uri: string; start: number; signal?: AbortSignal },
+  ): Promise<OpenedReference> {
+    const url = new URL(`${storage.baseUrl}/b/${bucket}/o/${encodeURIComponent(key)}?alt=media`)
+    if (generation !== undefined) url.searchParams.set('generation', generation)
+    const answer = await sendHttp(url.href, uri, {
+      headers: {
+        ...(await authorize()),
+        // Otherwise what is stored with gzip would come decoded.
+        'accept-encoding': 'gzip',
+        ...(start > 0 && { range: `bytes=${start}-` }),
+      },
+      signal,
+      decompress: false,
+    })
+    if (answer.status === 200) return { from: 0, body: answer.read() }
+    if (answer.status === 206 && answer.headers['content-range']?.startsWith(`bytes ${start}-`)) {
+      return { from: start, body: answer.read() }
+    }
+    answer.close()
+    throw referenceError(uri, answer.status, `it answers with status ${answer.status}`)
   }
 
   return {
@@ -159,18 +168,17 @@ export async function createGsHandler(): Promise<ReferenceHandler> {
     },
 
     async open(entry, { from: start = 0, signal }) {
+      const context = { uri: entry.ref, start, signal }
       const location = parseGsUri(entry.ref)
       const generation = entry.extra?.versionID ?? location.generation
       if (generation !== undefined) {
-        const body = await readFrom({ ...location, generation }, { entry, start, signal }).catch(
-          error => {
-            if (!isArtifactError(error, 'REFERENCE_NOT_FOUND')) throw error
-          },
-        )
-        if (body) return { from: start, body }
+        try {
+          return await readFrom({ ...location, generation }, context)
+        } catch (error) {
+          if (!isArtifactError(error, 'REFERENCE_NOT_FOUND')) throw error
+        }
       }
-      const found = await locate(entry, signal)
-      return { from: start, body: await readFrom(found, { entry, start, signal }) }
+      return readFrom(await locate(entry, signal), context)
     },
 
     async check(entry, { signal }) {
@@ -202,26 +210,14 @@ function toObject(location: GsLocation, metadata: Metadata): BucketObject {
   return { key: location.key, ref, digest, size: Number(size), extra: { versionID } }
 }
 
-/** Ends the stream, also when it is not read to its end. */
-async function* read(
-  stream: NodeJS.ReadableStream & { destroy(): void },
-  uri: string,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const stop = () => stream.destroy()
-  signal?.addEventListener('abort', stop, { once: true })
-  try {
-    yield* stream as AsyncIterable<Uint8Array>
-  } catch (error) {
-    checkAborted(signal)
-    throw gsError(error, uri)
-  } finally {
-    signal?.removeEventListener('abort', stop)
-    stream.destroy()
-  }
+interface Connection {
+  storage: Storage
+  /** Headers that say who asks. */
+  authorize(): Promise<Record<string, string>>
 }
 
-async function createStorage({ Storage }: Sdk): Promise<Storage> {
+async function connect({ Storage }: Sdk): Promise<Connection> {
+  const anonymous = async () => ({})
   const host = process.env.STORAGE_EMULATOR_HOST
   if (host) {
     const origin = (host.includes('://') ? host : `http://${host}`).replace(
@@ -231,14 +227,18 @@ async function createStorage({ Storage }: Sdk): Promise<Storage> {
     const storage = new Storage({ projectId: 'none', apiEndpoint: origin })
     // This client takes the variable for the whole address of the API, others for the host alone.
     storage.baseUrl = `${origin}/storage/v1`
-    return storage
+    return { storage, authorize: anonymous }
   }
   const storage = new Storage()
   try {
-    await storage.authClient.getClient()
-    return storage
+    const client = await storage.authClient.getClient()
+    return {
+      storage,
+      authorize: async () => Object.fromEntries(new Headers(await client.getRequestHeaders())),
+    }
   } catch {
-    return new Storage({ projectId: 'none', apiEndpoint: PUBLIC_ENDPOINT })
+    const open = new Storage({ projectId: 'none', apiEndpoint: PUBLIC_ENDPOINT })
+    return { storage: open, authorize: anonymous }
   }
 }
 

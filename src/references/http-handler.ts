@@ -1,8 +1,7 @@
-import { once } from 'node:events'
-import got, { type Request, type Response, TimeoutError } from 'got'
 import pRetry from 'p-retry'
-import { ArtifactError, systemCode } from '../errors.js'
+import { ArtifactError } from '../errors.js'
 import { checkAborted } from '../store/progress.js'
+import { type HttpAnswer, sendHttp, unsupported } from './http-request.js'
 import { parseReferenceUri, referenceBaseName } from './parse-uri.js'
 import { referenceChanged, referenceError } from './reference-error.js'
 import type {
@@ -13,8 +12,6 @@ import type {
   ReferenceHandler,
 } from './reference-handler.js'
 
-const MAX_REDIRECTS = 5
-const CONNECT_MS = 10_000
 /** Attempts after the first for a question; a download is tried again by whoever reads it. */
 const RETRIES = 4
 /** Content codings that got takes off. */
@@ -33,32 +30,11 @@ export interface HttpHandlerOptions {
  * what is kept are the decoded bytes, whose size is not known and which cannot be resumed.
  */
 export function createHttpHandler(options: HttpHandlerOptions = {}): ReferenceHandler {
-  const { idleMs = 60_000, pauseMs = 200 } = options
+  const { idleMs, pauseMs = 200 } = options
 
   const send = async (uri: string, headers: Record<string, string>, signal?: AbortSignal) => {
-    checkAborted(signal)
-    const stream = got.stream(uri, {
-      headers: { 'user-agent': 'artifactd', 'accept-encoding': 'identity', ...headers },
-      maxRedirects: MAX_REDIRECTS,
-      retry: { limit: 0 },
-      timeout: {
-        lookup: CONNECT_MS,
-        connect: CONNECT_MS,
-        secureConnect: CONNECT_MS,
-        socket: idleMs,
-      },
-      throwHttpErrors: false,
-      signal,
-    })
-    // Whoever reads gets the error; one that comes between two reads must not end the process.
-    stream.on('error', () => {})
-    try {
-      const [response] = (await once(stream, 'response')) as [Response]
-      return new HttpAnswer(uri, stream, response)
-    } catch (error) {
-      checkAborted(signal)
-      throw networkError(uri, error)
-    }
+    const identity = { 'accept-encoding': 'identity', ...headers }
+    return new TaggedAnswer(uri, await sendHttp(uri, uri, { headers: identity, signal, idleMs }))
   }
 
   /** The answer to a question, without its body. */
@@ -93,7 +69,7 @@ export function createHttpHandler(options: HttpHandlerOptions = {}): ReferenceHa
     const isPart = answer.status === 206 || answer.status === 416
     if (resumes && isPart) {
       if (answer.status === 206 && answer.hasTag(entry) && answer.rangeStart === from) {
-        return { from, body: answer.read(signal) }
+        return { from, body: answer.read() }
       }
       answer.close()
       // Everything had come before the connection was cut.
@@ -108,7 +84,7 @@ export function createHttpHandler(options: HttpHandlerOptions = {}): ReferenceHa
       answer.close()
       throw error
     }
-    return { from: 0, body: answer.read(signal) }
+    return { from: 0, body: answer.read() }
   }
 
   return {
@@ -121,7 +97,7 @@ export function createHttpHandler(options: HttpHandlerOptions = {}): ReferenceHa
       else yield { ...found, ...unidentified(uri) }
     },
     async check(entry, { signal }) {
-      const etag = isVerifiable(entry) ? entry.extra?.etag : undefined
+      const etag = isVerifiable(entry) ? recordedTag(entry) : undefined
       const answer = await ask(
         entry.ref,
         etag === undefined ? {} : { 'if-none-match': etag },
@@ -148,26 +124,32 @@ function isVerifiable({ ref, digest }: ReferenceEntry): boolean {
   return digest !== ref
 }
 
+/** The ETag as it was sent. Entries come from anywhere, and with anything in them. */
+function recordedTag({ extra, digest }: ReferenceEntry): string | undefined {
+  const etag: unknown = extra?.etag
+  return typeof etag === 'string' && tagDigest(etag) === digest ? etag : undefined
+}
+
 /** The ETag to resume with: a weak one does not say that the bytes are the same. */
-function strongTag({ extra, digest }: ReferenceEntry): string | undefined {
-  const etag = extra?.etag
-  return etag?.startsWith('"') && tagDigest(etag) === digest ? etag : undefined
+function strongTag(entry: ReferenceEntry): string | undefined {
+  const etag = recordedTag(entry)
+  return etag?.startsWith('"') ? etag : undefined
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
-/** One answer; it is read or closed. */
-class HttpAnswer {
+/** What the head of an answer says of the bytes. */
+class TaggedAnswer {
   readonly #uri: string
-  readonly #stream: Request
-  readonly #headers: Response['headers']
+  readonly #answer: HttpAnswer
+  readonly #headers: HttpAnswer['headers']
   readonly status: number
 
-  constructor(uri: string, stream: Request, response: Response) {
+  constructor(uri: string, answer: HttpAnswer) {
     this.#uri = uri
-    this.#stream = stream
-    this.#headers = response.headers
-    this.status = response.statusCode
+    this.#answer = answer
+    this.#headers = answer.headers
+    this.status = answer.status
   }
 
   get etag(): string | undefined {
@@ -218,43 +200,16 @@ class HttpAnswer {
     return referenceChanged(this.#uri, this.status === 412 ? 'its ETag is another' : now)
   }
 
-  async *read(signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      for await (const part of this.#stream) yield part as Uint8Array
-    } catch (error) {
-      checkAborted(signal)
-      throw networkError(this.#uri, error)
-    } finally {
-      this.close()
-    }
+  read(): AsyncIterable<Uint8Array> {
+    return this.#answer.read()
   }
 
   close(): void {
-    this.#stream.destroy()
+    this.#answer.close()
   }
 }
 
 function matchNumber(text: string | undefined, pattern: RegExp): number | undefined {
   const found = pattern.exec(text ?? '')?.[1]
   return found === undefined ? undefined : Number(found)
-}
-
-function unsupported(uri: string, reason: string): ArtifactError {
-  return new ArtifactError('REFERENCE_UNSUPPORTED', `cannot read ${uri}: ${reason}`, {
-    details: { uri },
-  })
-}
-
-function networkError(uri: string, error: unknown): ArtifactError {
-  const { message } = error as Error
-  const code = systemCode(error)
-  if (code === 'ERR_UNSUPPORTED_PROTOCOL') {
-    return unsupported(uri, 'it redirects to what is not http or https')
-  }
-  if (code === 'ERR_TOO_MANY_REDIRECTS') {
-    return unsupported(uri, `it redirects more than ${MAX_REDIRECTS} times`)
-  }
-  const isTimeout = error instanceof TimeoutError
-  const reason = isTimeout ? `no answer in time (${error.event}, ${message})` : message
-  return referenceError(uri, undefined, reason)
 }

@@ -11,6 +11,9 @@ type Sdk = typeof import('@aws-sdk/client-s3')
 
 /** The most that S3 lists in one answer. */
 const PAGE_KEYS = 1000
+const CONNECT_MS = 10_000
+/** How long not a byte may arrive; by itself the client would wait for ever. */
+const IDLE_MS = 60_000
 
 export interface S3Location {
   bucket: string
@@ -248,7 +251,11 @@ async function* read(
 async function createClient(sdk: Sdk): Promise<{ client: S3Client; anonymous?: string }> {
   // Hosts other than AWS's often have no name for each bucket.
   const hasEndpoint = process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL
-  const common = { followRegionRedirects: true, forcePathStyle: Boolean(hasEndpoint) }
+  const common = {
+    followRegionRedirects: true,
+    forcePathStyle: Boolean(hasEndpoint),
+    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: IDLE_MS },
+  }
   const found = new sdk.S3Client(common)
   const region = await found.config.region().catch(() => undefined)
   const missing = await found.config.credentials().then(

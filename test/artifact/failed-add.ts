@@ -110,13 +110,17 @@ t.test('what is neither a file nor a folder is named, without a hang', async t =
   await refuses(t, root, 'loop', 'FILE_UNREADABLE')
 })
 
-t.test('a file that cannot be read is named', {
-  skip: process.getuid?.() === 0 && 'root reads every file',
-}, async t => {
-  const root = t.testdir({ secret: 'x' })
-  chmodSync(join(root, 'secret'), 0)
-  await refuses(t, root, 'secret', 'FILE_UNREADABLE')
-})
+t.test(
+  'a file that cannot be read is named',
+  {
+    skip: process.getuid?.() === 0 && 'root reads every file',
+  },
+  async t => {
+    const root = t.testdir({ secret: 'x' })
+    chmodSync(join(root, 'secret'), 0)
+    await refuses(t, root, 'secret', 'FILE_UNREADABLE')
+  },
+)
 
 t.test('names that an artifact cannot hold are refused', async t => {
   const root = t.testdir({})

@@ -35,14 +35,17 @@ t.test('links to files and folders are followed', async t => {
   t.equal(readFileSync(join(out, 'file'), 'utf8'), 'y', 'the content that of its target')
 })
 
-t.test('a link that leads back into a folder it is in is an error, not an endless walk', async t => {
-  const root = t.testdir({ a: { b: {} }, other: {} })
-  symlinkSync('..', join(root, 'a/b/up'))
-  const wanted = { code: 'FILE_UNSUPPORTED', details: { file: join(root, 'a/b/up') } }
-  await t.rejects(list(root), wanted)
-  symlinkSync(root, join(root, 'other/top'))
-  await t.rejects(list(join(root, 'other')), { code: 'FILE_UNSUPPORTED' })
-})
+t.test(
+  'a link that leads back into a folder it is in is an error, not an endless walk',
+  async t => {
+    const root = t.testdir({ a: { b: {} }, other: {} })
+    symlinkSync('..', join(root, 'a/b/up'))
+    const wanted = { code: 'FILE_UNSUPPORTED', details: { file: join(root, 'a/b/up') } }
+    await t.rejects(list(root), wanted)
+    symlinkSync(root, join(root, 'other/top'))
+    await t.rejects(list(join(root, 'other')), { code: 'FILE_UNSUPPORTED' })
+  },
+)
 
 t.test('empty folders leave no trace', async t => {
   const root = t.testdir({ empty: { deeper: {} }, 'a.txt': 'a' })
@@ -51,7 +54,21 @@ t.test('empty folders leave no trace', async t => {
 })
 
 t.test('names keep every character that an artifact can hold', async t => {
-  const names = [' a ', 'a\\b', '😀', '\u00e9', 'e\u0301', '-n', '*', '#x', '!x', 'a\tb', '.hidden', 'CON', '%2e']
+  const names = [
+    ' a ',
+    'a\\b',
+    '😀',
+    '\u00e9',
+    'e\u0301',
+    '-n',
+    '*',
+    '#x',
+    '!x',
+    'a\tb',
+    '.hidden',
+    'CON',
+    '%2e',
+  ]
   const root = t.testdir(Object.fromEntries(names.map(name => [name, name])))
   t.same(await list(root), names.toSorted())
 })
@@ -65,13 +82,28 @@ t.test('patterns leave files out', async t => {
     logs: { 'today.log': '', keep: { 'x.log': '' } },
   })
   const rows: [patterns: string[], left: string[]][] = [
-    [['*.tmp'], ['a.TMP', 'keep.txt', 'logs/keep/x.log', 'logs/today.log', 'sub/build/x.o', 'sub/keep.txt']],
+    [
+      ['*.tmp'],
+      ['a.TMP', 'keep.txt', 'logs/keep/x.log', 'logs/today.log', 'sub/build/x.o', 'sub/keep.txt'],
+    ],
     [['*', '!keep.txt'], ['keep.txt']],
-    [['*', '!*/', '!keep.txt'], ['keep.txt', 'sub/keep.txt']],
-    [['/sub', '/logs'], ['a.TMP', 'a.tmp', 'keep.txt']],
+    [
+      ['*', '!*/', '!keep.txt'],
+      ['keep.txt', 'sub/keep.txt'],
+    ],
+    [
+      ['/sub', '/logs'],
+      ['a.TMP', 'a.tmp', 'keep.txt'],
+    ],
     [['sub/', 'logs/', 'a.*'], ['keep.txt']],
-    [['**/build/', 'logs', '*.tmp', '!important.tmp'], ['a.TMP', 'keep.txt', 'sub/important.tmp', 'sub/keep.txt']],
-    [['logs/*', '!logs/keep', 'sub', 'a.*'], ['keep.txt', 'logs/keep/x.log']],
+    [
+      ['**/build/', 'logs', '*.tmp', '!important.tmp'],
+      ['a.TMP', 'keep.txt', 'sub/important.tmp', 'sub/keep.txt'],
+    ],
+    [
+      ['logs/*', '!logs/keep', 'sub', 'a.*'],
+      ['keep.txt', 'logs/keep/x.log'],
+    ],
     [['# a comment', '', 'sub', 'logs', 'a.*'], ['keep.txt']],
   ]
   for (const [ignore, left] of rows) t.same(await list(root, { ignore }), left, ignore.join(' '))
@@ -82,6 +114,32 @@ t.test('patterns are matched below the folder, not against its own path or prefi
   const root = t.testdir({ tmp: { 'a.txt': 'a', tmp: { 'b.txt': 'b' } } })
   const ignore = ['tmp']
   t.same(await list(join(root, 'tmp'), { ignore, name: 'tmp' }), ['tmp/a.txt'])
+})
+
+t.test('a folder may say itself what to leave out', async t => {
+  const root = t.testdir({
+    '.artifactignore': '*.tmp\r\n# comment\n\nbuild/\n',
+    'a.tmp': '',
+    'a.txt': '',
+    build: { 'x.o': '' },
+    sub: { 'b.tmp': '', '.artifactignore': 'c.txt', 'c.txt': '' },
+  })
+  const left = ['.artifactignore', 'a.txt', 'sub/.artifactignore', 'sub/c.txt']
+  for (const policy of ['mutable', 'immutable'] as const) {
+    t.same(await list(root, { policy }), left, policy)
+    t.same(await list(root, { policy, ignore: ['sub', '.artifactignore'] }), ['a.txt'], policy)
+  }
+})
+
+t.test('links may be refused', async t => {
+  const root = t.testdir({ 'a.txt': 'a', sub: {} })
+  symlinkSync('../a.txt', join(root, 'sub/link'))
+  const wanted = { code: 'FILE_UNSUPPORTED', details: { file: join(root, 'sub/link') } }
+  for (const policy of ['mutable', 'immutable'] as const) {
+    await t.rejects(list(root, { policy, symlinks: 'refuse' }), wanted, policy)
+    t.same(await list(root, { policy, symlinks: 'refuse', ignore: ['link'] }), ['a.txt'], policy)
+    t.same(await list(root, { policy }), ['a.txt', 'sub/link'], policy)
+  }
 })
 
 t.test('links that are ignored may lead anywhere', async t => {

@@ -37,9 +37,12 @@ t.test('names, types, descriptions and metadata are checked when an artifact is 
     refuses(t, () => make({ metadata }), 'INVALID_METADATA', Object.keys(metadata)[0]!)
   }
   const draft = make()
-  t.throws(() => {
-    draft.metadata = { a: -Infinity }
-  }, { code: 'INVALID_METADATA' })
+  t.throws(
+    () => {
+      draft.metadata = { a: -Infinity }
+    },
+    { code: 'INVALID_METADATA' },
+  )
   t.same(draft.metadata, {}, 'what was refused changes nothing')
 })
 

@@ -4,7 +4,11 @@ import t from 'tap'
 import { cliIn } from '../../fixtures/run-cli.js'
 import { useHome } from '../../fixtures/use-home.js'
 
-const { folder, home } = useHome(t, { 'a.txt': 'a', 'b.txt': 'b', tree: { x: 'x', y: 'y', z: 'z' } })
+const { folder, home } = useHome(t, {
+  'a.txt': 'a',
+  'b.txt': 'b',
+  tree: { x: 'x', y: 'y', z: 'z' },
+})
 const cli = cliIn(folder, home)
 
 t.test('an empty store lists nothing', async t => {
@@ -57,7 +61,10 @@ t.test('ls filters by project, name, entity and type', async t => {
     state: 'pending',
     local: true,
   })
-  t.match((await cli(['ls', 'p/cats'])).stdout, /^NAME .*\np\/cats:v0 +dataset +1 B +pending .* best\n/)
+  t.match(
+    (await cli(['ls', 'p/cats'])).stdout,
+    /^NAME .*\np\/cats:v0 +dataset +1 B +pending .* best\n/,
+  )
 })
 
 t.test('show prints a version with what describes it', async t => {
@@ -101,7 +108,10 @@ t.test('verify names what differs, is missing or is extra in a folder', async t 
   t.equal(text.code, 1)
   t.match(text.stdout, /extra {2}extra .*\ndiffers {2}x .*\nmissing {2}y .*\n.*3 problems/)
   const nowhere = await cli(['verify', 'p/tree', '--root', 'nowhere', '--json'])
-  t.match({ code: nowhere.code, error: nowhere.error }, { code: 3, error: { code: 'FILE_NOT_FOUND' } })
+  t.match(
+    { code: nowhere.code, error: nowhere.error },
+    { code: 3, error: { code: 'FILE_NOT_FOUND' } },
+  )
 })
 
 t.test('verify and get name what is damaged in the store', async t => {

@@ -146,23 +146,26 @@ t.test('unchanged content says so, moves aliases and warns of what was not appli
   t.match((await cli(['show', name, '--json'])).json, { description: 'first' })
 })
 
-t.test('two sources for one entry are a conflict that names both, even of equal content', async t => {
-  const rows = [
-    ['a.txt', 'b.txt=a.txt'],
-    ['a.txt', 'a.txt'],
-    ['cats', 'a.txt=tom.png'],
-    ['cats', 'cats/tom.png'],
-    ['a.txt=x', 'b.txt=x/y'],
-  ]
-  for (const paths of rows) {
-    const { code, error } = await cli(['put', ...paths, '-n', 'conflict', '--json'])
-    t.equal(code, 1, paths.join(' '))
-    t.equal(error.code, 'ENTRY_CONFLICT')
-    const [first, second] = error.details.sources as string[]
-    t.ok(error.message.includes(first!) && error.message.includes(second!), error.message)
-  }
-  t.equal((await cli(['show', 'conflict'])).code, 3, 'nothing was logged')
-})
+t.test(
+  'two sources for one entry are a conflict that names both, even of equal content',
+  async t => {
+    const rows = [
+      ['a.txt', 'b.txt=a.txt'],
+      ['a.txt', 'a.txt'],
+      ['cats', 'a.txt=tom.png'],
+      ['cats', 'cats/tom.png'],
+      ['a.txt=x', 'b.txt=x/y'],
+    ]
+    for (const paths of rows) {
+      const { code, error } = await cli(['put', ...paths, '-n', 'conflict', '--json'])
+      t.equal(code, 1, paths.join(' '))
+      t.equal(error.code, 'ENTRY_CONFLICT')
+      const [first, second] = error.details.sources as string[]
+      t.ok(error.message.includes(first!) && error.message.includes(second!), error.message)
+    }
+    t.equal((await cli(['show', 'conflict'])).code, 3, 'nothing was logged')
+  },
+)
 
 t.test('what cannot be put', async t => {
   const rows: [args: string[], exit: number, code: string][] = [

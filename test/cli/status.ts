@@ -58,7 +58,10 @@ t.test('sync without a remote, or with one that does not answer', async t => {
   t.equal((await alone(['get', 'b.txt'], { env })).code, 0, 'what is here is here')
   t.equal((await alone(['ls'], { env })).code, 0)
   const absent = await alone(['get', 'absent', '--json'], { env })
-  t.match({ code: absent.code, error: absent.error }, { code: 4, error: { code: 'REMOTE_UNREACHABLE' } })
+  t.match(
+    { code: absent.code, error: absent.error },
+    { code: 4, error: { code: 'REMOTE_UNREACHABLE' } },
+  )
 })
 
 t.test('a server that answers 500 or garbage', async t => {
@@ -98,7 +101,12 @@ t.test('a server that answers 500 or garbage', async t => {
 t.test('init names the remote', async t => {
   const named = cliIn(folder, join(folder, 'home-named'))
   const { json } = await named(['init', '--remote', `${NOWHERE}/`, '--entity', 'me', '--json'])
-  t.match(json, { home: join(folder, 'home-named'), remote: NOWHERE, entity: 'me', digest: 'xxh128' })
+  t.match(json, {
+    home: join(folder, 'home-named'),
+    remote: NOWHERE,
+    entity: 'me',
+    digest: 'xxh128',
+  })
   t.match((await named(['status', '--json'])).json, { remote: NOWHERE })
   t.match((await named(['put', 'a.txt', '--json'])).json, { entity: 'me' })
   t.equal((await named(['init', '--json'])).json.storeId, json.storeId, 'again changes nothing')
@@ -111,7 +119,11 @@ t.test('init names the remote', async t => {
   ]
   for (const [args, code] of rows) {
     const failed = await named(['init', ...args, '--json'])
-    t.match({ exit: failed.code, error: failed.error }, { exit: 2, error: { code } }, args.join(' '))
+    t.match(
+      { exit: failed.code, error: failed.error },
+      { exit: 2, error: { code } },
+      args.join(' '),
+    )
     t.notOk(failed.stderr.includes('secret'))
   }
   t.match((await named(['init', '--json'])).json, { remote: NOWHERE, entity: 'me' })

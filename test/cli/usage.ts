@@ -7,7 +7,18 @@ import { useHome } from '../../fixtures/use-home.js'
 
 const { folder, home } = useHome(t, { 'a.txt': 'a' })
 const cli = cliIn(folder, home)
-const COMMANDS = ['init', 'put', 'get', 'ls', 'show', 'verify', 'sync', 'status', 'daemon', 'server']
+const COMMANDS = [
+  'init',
+  'put',
+  'get',
+  'ls',
+  'show',
+  'verify',
+  'sync',
+  'status',
+  'daemon',
+  'server',
+]
 
 t.test('every command has a help text', async t => {
   const { code, stdout } = await cli(['--help'])
@@ -93,7 +104,13 @@ t.test('a store of a format that is not known is refused', async t => {
     }
     t.equal(readFileSync(path, 'utf8'), text)
   }
-  for (const text of ['{', 'null', '[]', '{"format":1}', `{"format":1,"id":"${id}","algorithm":"x"}`]) {
+  for (const text of [
+    '{',
+    'null',
+    '[]',
+    '{"format":1}',
+    `{"format":1,"id":"${id}","algorithm":"x"}`,
+  ]) {
     writeFileSync(path, text)
     const { code, error } = await refused(['ls', '--json'])
     t.equal(code, 1, text)

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { listEntries } from '../../fixtures/list-entries.js'
 import { codeOf } from '../../fixtures/references/list-references.js'
-import { serveFiles } from '../../fixtures/references/serve-files.js'
+import { md5Hex, serveFiles } from '../../fixtures/references/serve-files.js'
 import { useHome } from '../../fixtures/use-home.js'
 import { sharedStore } from '../../src/artifact/shared-store.js'
 import { type AddReferenceOptions, Artifact, type Entry } from '../../src/index.js'
@@ -27,7 +27,7 @@ t.test('http: one entry, named by the path or as told, with its ETag', async t =
   const artifact = make()
   await artifact.addReference(`${url}/d/model.h5`)
   await artifact.addReference(new URL(`${url}/d/model.h5`), { name: 'models/one.h5' })
-  const etag = Buffer.from('bytes').toString('hex')
+  const etag = md5Hex('bytes')
   const recorded = { digest: etag, size: 5, ref: `${url}/d/model.h5`, extra: { etag: `"${etag}"` } }
   const expected = [
     { path: 'model.h5', ...recorded },

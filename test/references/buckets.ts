@@ -91,7 +91,7 @@ t.test('gs', { skip: lacksServer('fake-gcs-server') }, async t => {
 
   await t.test('the limit holds for prefixes', async t => {
     useHome(t)
-    await fill('limited', ['p/1', 'p/2', 'p/3', 'p/'])
+    await fill('limited', ['p/1', 'p/2', 'p/3', 'p2/4'])
     t.equal(
       await codeOf(make().addReference('gs://limited/p', { maxObjects: 2 })),
       'TOO_MANY_OBJECTS',

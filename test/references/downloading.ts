@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { codeOf } from '../../fixtures/references/list-references.js'
-import { serveFiles } from '../../fixtures/references/serve-files.js'
+import { md5Hex, serveFiles } from '../../fixtures/references/serve-files.js'
 import { useHome } from '../../fixtures/use-home.js'
 import { sharedStore } from '../../src/artifact/shared-store.js'
 import {
@@ -60,13 +60,8 @@ t.test('references become files, beside other files, each fetched once a machine
   served.requests.length = 0
   await logged.download({ root: join(folder, 'out') })
   await logged.download({ root: join(folder, 'other') })
-  await log({ 'other-name': `${url}/a` }, { checksum: true }).catch(() => {})
   t.equal(read('other/a'), 'one')
-  t.same(
-    served.requests.filter(line => line === 'GET /b'),
-    [],
-    'and none for what was fetched before',
-  )
+  t.same(served.requests, [], 'and none for what was fetched before')
   writeFileSync(join(folder, 'out/a'), 'edited')
   t.match((await logged.verify(root)).problems, [{ path: 'a', problem: 'differs' }])
 })
@@ -74,11 +69,10 @@ t.test('references become files, beside other files, each fetched once a machine
 t.test('a changed object is an error that names it, and nothing is written', async t => {
   const { folder, served, url } = await setUp(t, { a: 'one', b: 'two', c: 'three' })
   const logged = await log({ 'd/a': `${url}/a`, b: `${url}/b`, c: `${url}/c` })
+  const single = await log({ 'd/a': `${url}/a` })
   served.files.a = 'uno'
-  delete served.files.b
   const root = join(folder, 'out')
-  served.files.b = 'two'
-  await t.rejects(logged.download({ root }), {
+  await t.rejects(single.download({ root }), {
     code: 'REFERENCE_CHANGED',
     message: `"d/a": ${url}/a has changed`,
     details: { path: 'd/a', uri: `${url}/a` },
@@ -240,10 +234,10 @@ t.test('bytes that left the store are fetched again', async t => {
   const logged = await log({ a: `${url}/a` })
   await logged.download({ root: join(folder, 'out') })
   const { catalog } = sharedStore(home)
-  const [known] = await catalog.findReferences([`${url}/a\0${Buffer.from('one').toString('hex')}`])
+  const [known] = await catalog.findReferences([`${url}/a\0${md5Hex('one')}`])
   t.match(known, { size: 3, digest: /^xxh128:/ })
   const digest = `xxh128:${'0'.repeat(32)}` as const
-  const name = `${url}/a\0${Buffer.from('one').toString('hex')}`
+  const name = `${url}/a\0${md5Hex('one')}`
   await catalog.rememberReferences([{ name, digest, size: 3 }])
   served.requests.length = 0
   await logged.download({ root: join(folder, 'again') })

@@ -127,6 +127,24 @@ t.test('an object that changes between two parts is not mixed', async t => {
   t.equal(await codeOf(fetchReference(changing, entry, { file, pauseMs: 1 })), 'REFERENCE_CHANGED')
 })
 
+t.test('what nothing identifies is not put together from two downloads', async t => {
+  const { entry, starts } = await serve(t, { cuts: [60_000], ranges: true })
+  const unverifiable = { ...entry, digest: entry.ref, extra: { unverifiable: true as const } }
+  const froms: (number | undefined)[] = []
+  const watched: ReferenceHandler = {
+    ...handler,
+    open: (entry, options) => {
+      froms.push(options.from)
+      return handler.open(entry, options)
+    },
+  }
+  const file = join(t.testdir(), 'body')
+  await fetchReference(watched, unverifiable, { file, pauseMs: 1 })
+  t.ok(readFileSync(file).equals(BODY))
+  t.same(froms, [0, 0])
+  t.same(starts(), [0, 0])
+})
+
 t.test('size and content digests are verified', async t => {
   const bytes = Buffer.from('123456789')
   const fixed = (parts: Buffer[]): ReferenceHandler => ({

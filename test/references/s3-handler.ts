@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   CompleteMultipartUploadCommand,
   CreateBucketCommand,
@@ -18,6 +20,7 @@ import {
 } from '../../fixtures/references/list-references.js'
 import { startProxy } from '../../fixtures/references/proxy.js'
 import { lacksServer, s3Environment, startS3Server } from '../../fixtures/references/test-server.js'
+import { fetchReference } from '../../src/references/fetch-reference.js'
 import { createS3Handler, formatS3Uri, parseS3Uri } from '../../src/references/s3-handler.js'
 
 t.test('a URI holds bucket, key and version, and keys are taken as they are', t => {
@@ -158,6 +161,29 @@ t.test('with a server', { skip: lacksServer('versitygw') }, async t => {
     t.match(found!.digest, /^[0-9a-f]{32}-2$/)
     t.equal(found!.size, bytes.length)
     t.equal((await readReference(handler, found!)).text, bytes.toString())
+  })
+
+  await t.test('a download that is cut goes on where it was', async t => {
+    const [found] = await listReferences(handler, 's3://parts/big')
+    const file = join(t.testdir(), 'big')
+    proxy.requests.length = 0
+    proxy.cuts = [1_000_000, 2_000_000]
+    await fetchReference(handler, toEntry(found!), { file, pauseMs: 1 })
+    t.ok(readFileSync(file).equals(Buffer.alloc(6 * 1024 * 1024, 'x')))
+    t.equal(proxy.requests.length, 3)
+    proxy.cuts = [1_000_000]
+    const changing = fetchReference(
+      {
+        ...handler,
+        open: async (entry, options) => {
+          if (options.from) await put('parts', 'big', 'changed')
+          return handler.open(entry, options)
+        },
+      },
+      toEntry(found!),
+      { file: `${file}2`, pauseMs: 1 },
+    )
+    t.equal(await codeOf(changing), 'REFERENCE_CHANGED', 'two objects are not mixed')
   })
 
   await t.test('2,500 objects come in three listings, and none is asked about', async t => {

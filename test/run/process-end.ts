@@ -132,7 +132,12 @@ t.test('a failed log that nobody asked about is told, and the program fails', as
     ['an exit code of its own', `${failing}; process.exitCode = 7`, 7, true],
     ['asked and handled', `${failing}; await logged.committed.catch(() => {})`, 0, false],
     ['asked by finish', `${failing}; await run.finish().catch(() => {})`, 0, false],
-    ['asked too late', `${failing}; setTimeout(() => logged.committed.catch(() => {}), 500)`, 0, false],
+    [
+      'asked too late',
+      `${failing}; setTimeout(() => logged.committed.catch(() => {}), 500)`,
+      0,
+      false,
+    ],
     ['not handled', `${failing}; await logged.committed`, 1, false],
   ]
   for (const [what, body, code, warned] of rows) {

@@ -1,0 +1,59 @@
+import type { Policy } from '../store/file-ingester.js'
+import type { WorkOptions } from '../store/progress.js'
+import type { LogOptions } from './log-artifact.js'
+
+export interface ArtifactOptions {
+  /** Letters, digits, `_`, `-`, `.`; at most 128. With its project it has exactly one type. */
+  name: string
+  /** What kind of thing it is: `dataset`, `model`, … */
+  type: string
+  description?: string
+  /** JSON; at most 100 keys at the top. */
+  metadata?: Record<string, unknown>
+  /** The store to build in. Default: `ARTIFACT_HOME`, else the platform's data folder. */
+  home?: string
+}
+
+export interface AddOptions extends WorkOptions {
+  /**
+   * `mutable` (default) copies the bytes into the store; `immutable` leaves the file where it is,
+   * where it must stay unchanged until it is synced.
+   */
+  policy?: Policy
+  /** @internal Refuse a second source for a path even if the content is the same. */
+  exclusive?: boolean
+}
+
+export interface AddFileOptions extends AddOptions {
+  /** Path in the artifact. Default: the base name. */
+  name?: string
+  /** Replace an entry with other content. Default false: `ENTRY_CONFLICT`. */
+  overwrite?: boolean
+}
+
+export interface AddDirOptions extends AddOptions {
+  /** Path in the artifact under which the folder's content goes. Default: the top. */
+  name?: string
+  /** Replace entries with other content; nothing is removed. Default false. */
+  merge?: boolean
+  /** gitignore rules, case-sensitive; a file `.artifactignore` in the folder adds to them. */
+  ignore?: string[]
+  /** `follow` (default) stores what links lead to; `refuse` makes a link an error that names it. */
+  symlinks?: 'follow' | 'refuse'
+}
+
+export interface NewFileOptions {
+  overwrite?: boolean
+}
+
+export interface SaveOptions extends LogOptions {
+  /** Default: `ARTIFACT_PROJECT`, config.json, "uncategorized". */
+  project?: string
+}
+
+/** How much of what was added the store had before. */
+export interface DedupTotals {
+  files: number
+  bytes: number
+  newBytes: number
+}

@@ -1,0 +1,50 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { cliIn } from '../../fixtures/run-cli.js'
+import { serveProcess } from '../../fixtures/serve-process.js'
+import { useHome } from '../../fixtures/use-home.js'
+
+const { folder } = useHome(t)
+
+/** A machine: a home of its own. */
+const machine = (name: string, remote: string) =>
+  cliIn(folder, join(folder, name), { ARTIFACT_REMOTE: remote })
+
+t.test('a version goes to the remote that it was logged for, and to no other', async t => {
+  const old = await serveProcess(t, join(folder, 'data-old'))
+  const now = await serveProcess(t, join(folder, 'data-now'))
+  const here = cliIn(folder, join(folder, 'moved'))
+  writeFileSync(join(folder, 'moved.txt'), 'moved')
+  await here(['init', '--remote', old.url])
+  await here(['put', 'moved.txt', '-n', 'p/old'])
+  await here(['init', '--remote', now.url])
+  await here(['put', 'moved.txt', '-n', 'p/now'])
+  t.equal((await here(['sync', '--json'])).json.synced.length, 2)
+  const list = async (name: string, url: string): Promise<string[]> =>
+    (await machine(name, url)(['ls', '--json'])).json.map(({ name }: { name: string }) => name)
+  t.same(await list('asks-old', old.url), ['old'])
+  t.same(await list('asks-now', now.url), ['now'])
+})
+
+t.test('a server with a key takes no other', async t => {
+  const server = await serveProcess(t, join(folder, 'data-key'), { key: 'the-right-key' })
+  writeFileSync(join(folder, 'secret.txt'), 'secret')
+  for (const key of [undefined, 'wrong', 'the-right-key ', 'the-right-ke']) {
+    const env = { ARTIFACT_REMOTE: server.url, ARTIFACT_API_KEY: key }
+    const here = cliIn(folder, join(folder, 'wrong-key'), env)
+    t.match(await here(['put', 'secret.txt', '-n', 'p/s']), { code: 0 }, 'put needs no key')
+    const sync = await here(['sync', '--json'])
+    t.equal(sync.code, key?.endsWith(' ') ? 2 : 4, `${key}`)
+    if (sync.code === 4) t.match(sync.json.errors, [{ code: 'REMOTE_UNAUTHORIZED' }])
+    const waits = await here(['put', 'secret.txt', '-n', 'p/s', '--wait', '--json'])
+    t.match(waits.code, /^[24]$/, 'nobody waits for ever')
+    const get = await here(['get', 'p/absent', '--json'])
+    t.match(get.code, /^[24]$/)
+    t.notOk(`${sync.stdout}${sync.stderr}${get.stderr}`.includes('the-right-ke'), 'no key is told')
+  }
+  const right = { ARTIFACT_REMOTE: server.url, ARTIFACT_API_KEY: 'the-right-key' }
+  const here = cliIn(folder, join(folder, 'wrong-key'), right)
+  t.match(await here(['sync', '--json']), { code: 0, json: { pending: 0 } })
+  t.match((await here(['show', 'p/s', '--json'])).json, { state: 'synced' })
+})
