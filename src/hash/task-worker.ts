@@ -24,10 +24,11 @@ export class TaskWorker<Task> {
   constructor(url: URL, workerData: unknown) {
     // Whatever the user's process was started with (loaders, say) is not for this package's files.
     this.#worker = new Worker(url, { workerData, execArgv: [] })
-    this.#worker.unref()
     this.#worker.on('message', (answer: TaskAnswer) => this.#settle(answer))
     this.#worker.on('error', error => this.#end(error))
     this.#worker.on('exit', () => this.#end(new Error('the worker thread ended')))
+    // After the listeners: to listen for messages holds the process.
+    this.#worker.unref()
   }
 
   /** Number of tasks that were given and not answered. */

@@ -1,4 +1,4 @@
-import { appendFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
@@ -149,6 +149,22 @@ t.test('more objects than maxObjects is an error that says how many, never a cut
     onProgress: ({ files }) => progress.push(files),
   })
   t.equal(progress.at(-1), 12)
+})
+
+t.test('the limit is 10,000 objects unless it is raised', async t => {
+  const { folder } = useHome(t)
+  const many = join(folder, 'many')
+  mkdirSync(many)
+  for (let index = 0; index < 10_000; index += 1) writeFileSync(join(many, `f${index}`), '')
+  const uri = pathToFileURL(many).href
+  const artifact = make()
+  await artifact.addReference(uri, { checksum: false })
+  t.equal((await artifact.save({ project: 'p' })).fileCount, 10_000)
+  writeFileSync(join(many, 'one-more'), '')
+  t.equal(await failure(uri, { checksum: false }), 'TOO_MANY_OBJECTS')
+  const raised = make()
+  await raised.addReference(uri, { checksum: false, maxObjects: 10_001 })
+  t.equal((await raised.save({ project: 'p' })).fileCount, 10_001)
 })
 
 t.test('other schemes: the URI is the digest, and a name is needed', async t => {

@@ -249,6 +249,19 @@ t.test('an aborted signal ends a question and a download', async t => {
   t.equal(await codeOf(read()), 'INTERRUPTED')
 })
 
+t.test('an entry from elsewhere may hold anything', async t => {
+  const { url } = await serve(t, (_, response) => send(response, 'abc', { etag: '"e"' }))
+  const entry = { path: 'p', ref: url, digest: 'e', size: 3 }
+  for (const extra of [undefined, null, 7, 'x', [], { etag: 7 }, { etag: '"e\r\nx: y"' }]) {
+    const odd = { ...entry, extra: extra as never }
+    await handler.check(odd, {})
+    const { body } = await handler.open(odd, { from: 2 })
+    let bytes = 0
+    for await (const part of body) bytes += part.length
+    t.equal(bytes, 3, JSON.stringify(extra))
+  }
+})
+
 t.test('without checksum nothing is asked', async t => {
   const { url, requests } = await serve(t, (_, response) => send(response, 'abc', { etag: '"e"' }))
   const [found] = await listReferences(handler, `${url}/f`, { checksum: false })

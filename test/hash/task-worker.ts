@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process'
+import t from 'tap'
+
+const url = (path: string) => JSON.stringify(new URL(path, import.meta.url))
+
+/** A program that starts a worker, perhaps gives it a task, and has nothing else to do. */
+function program(task: string): string {
+  return `
+    import { TaskWorker } from ${url('../../src/hash/task-worker.js')}
+    const data = { home: '/', storeId: '', folder: '/', algorithm: 'xxh128' }
+    const worker = new TaskWorker(new URL(${url('../../src/store/ingest-worker.js')}), data)
+    ${task}
+    console.log('end', worker.open)
+  `
+}
+
+function run(task: string) {
+  const args = ['--input-type=module', '-e', program(task)]
+  return spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 })
+}
+
+t.test('a worker holds the process only while a task is open', async t => {
+  const tasks = {
+    'never used': '',
+    'a task that is done': `await worker.run({ do: 'readBytes', batch: 0, kind: 'blob', parts: [] })`,
+    'a task that failed': `await worker.run({ do: 'scan', scan: { folders: [{ folder: 'no such', ancestors: [''], record: null }], root: '/', patterns: [], epoch: '', refuseLinks: false, digestBytes: 16 } }).catch(error => console.log(error.code))`,
+  }
+  for (const [name, task] of Object.entries(tasks)) {
+    const { status, stdout } = run(task)
+    t.equal(status, 0, `${name}: the process ended by itself`)
+    t.match(stdout, /end 0/, name)
+  }
+  t.match(run(tasks['a task that failed']).stdout, /^FILE_NOT_FOUND/)
+})
+
+t.test('a thread that ends fails its open tasks', async t => {
+  const { stdout } = run(`
+    const open = worker.run({ do: 'readBytes', batch: 0, kind: 'blob', parts: [new Uint8Array(9)] })
+    const failed = open.catch(error => console.log(error.code))
+    await worker.close()
+    await failed
+  `)
+  t.match(stdout, /end 0/)
+})
