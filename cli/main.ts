@@ -106,6 +106,12 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
         .choices(['mutable', 'immutable'] as const)
         .default('mutable' as const),
     )
+    .option('--ignore <pattern...>', 'leave files of folders out, by gitignore rules')
+    .addOption(
+      new Option('--symlinks <what>', 'store what links lead to, or make a link an error')
+        .choices(['follow', 'refuse'] as const)
+        .default('follow' as const),
+    )
     .option('--no-checksum', 'do not ask what URIs lead to: one entry each')
     .addOption(
       new Option('--max-objects <number>', 'the most objects that a URI may stand for')

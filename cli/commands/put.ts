@@ -20,6 +20,8 @@ export interface PutOptions {
   description?: string
   metadata?: string
   policy?: Policy
+  ignore?: string[]
+  symlinks?: 'follow' | 'refuse'
   checksum?: boolean
   maxObjects?: number
   wait?: boolean
@@ -47,9 +49,9 @@ export async function put(paths: string[], options: PutOptions, context: Context
   const progress = sumProgress(context)
   for (const { kind, path, target } of sources) {
     const add = { name: target, signal: context.signal, exclusive: true, ...progress() }
-    const { policy, checksum, maxObjects } = options
+    const { policy, ignore, symlinks, checksum, maxObjects } = options
     if (kind === 'reference') await artifact.addReference(path, { ...add, checksum, maxObjects })
-    else if (kind === 'folder') await artifact.addDir(path, { ...add, policy })
+    else if (kind === 'folder') await artifact.addDir(path, { ...add, policy, ignore, symlinks })
     else await artifact.addFile(path, { ...add, policy })
   }
   const run = { id: randomBytes(4).toString('hex'), project, jobType: 'cli_put' }

@@ -1,13 +1,13 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { createCRC32 } from 'hash-wasm'
 import pRetry from 'p-retry'
-import { ArtifactError, storeError } from '../errors.js'
+import { ArtifactError } from '../errors.js'
 import { createHasher } from '../hash/hasher.js'
 import { algorithmOf, isDigest } from '../model/digest.js'
 import { checkAborted } from '../store/progress.js'
 import { isUnverifiable } from './reference-contents.js'
 import { referenceChanged } from './reference-error.js'
 import type { ReferenceEntry, ReferenceHandler } from './reference-handler.js'
+import type { ReferenceSink } from './reference-sink.js'
 
 /** Failed attempts that brought nothing new, in one download, before it is given up. */
 const RETRIES = 4
@@ -15,8 +15,8 @@ const RETRIES = 4
 const CRC32C_POLYNOMIAL = 0x82f63b78
 
 export interface FetchReferenceOptions {
-  /** Absolute path of a file that does not exist yet. */
-  file: string
+  /** Where the bytes go; closed in any case. */
+  sink: ReferenceSink
   signal?: AbortSignal
   /** Tells of bytes as they arrive, and (negative) of those that must come again. */
   onBytes?: (bytes: number) => void
@@ -25,19 +25,18 @@ export interface FetchReferenceOptions {
 }
 
 /**
- * Downloads the recorded bytes of a reference to a new file. A download that is cut goes on where
+ * Downloads the recorded bytes of a reference into a sink. A download that is cut goes on where
  * it was, if the source can and something identifies the bytes. Size and, where it says so of the content, digest are verified.
  *
  * @throws as `ReferenceHandler.open`; `REFERENCE_CHANGED` also for bytes that do not verify;
- *   `STORE_FULL` or `STORE_FAILED` when the file cannot be written.
+ *   what the sink throws.
  */
 export async function fetchReference(
   handler: ReferenceHandler,
   entry: ReferenceEntry,
-  { file, signal, onBytes = () => {}, pauseMs = 200 }: FetchReferenceOptions,
+  { sink, signal, onBytes = () => {}, pauseMs = 200 }: FetchReferenceOptions,
 ): Promise<void> {
   const check = await createContentCheck(entry.digest)
-  const out = await openFile(file)
   let length = 0
   let furthest = 0
   let before = 0
@@ -46,7 +45,7 @@ export async function fetchReference(
     onBytes(-length)
     length = 0
     check?.init()
-    await truncate(out, file)
+    await sink.restart()
   }
   const sizeKnown = !entry.extra?.sizeUnknown
   const attempt = async () => {
@@ -59,7 +58,10 @@ export async function fetchReference(
     await restart(from)
     for await (const part of body) {
       checkAborted(signal)
-      await write(out, part, { file, at: length })
+      if (sizeKnown && length + part.length > entry.size) {
+        throw referenceChanged(entry.ref, `it has more than ${entry.size} bytes`)
+      }
+      await sink.write(part, length)
       check?.update(part)
       length += part.length
       furthest = Math.max(furthest, length)
@@ -86,7 +88,7 @@ export async function fetchReference(
     checkAborted(signal)
     throw error
   } finally {
-    await out.close()
+    await sink.close()
   }
 }
 
@@ -109,36 +111,5 @@ async function createContentCheck(digest: string): Promise<ContentCheck | undefi
     init: () => void crc.init(),
     update: bytes => void crc.update(bytes),
     digest: () => `crc32c:${Buffer.from(crc.digest('binary')).toString('base64')}`,
-  }
-}
-
-async function openFile(file: string): Promise<FileHandle> {
-  try {
-    return await open(file, 'wx', 0o600)
-  } catch (error) {
-    throw storeError(error, `making ${file}`)
-  }
-}
-
-async function truncate(out: FileHandle, file: string): Promise<void> {
-  try {
-    await out.truncate(0)
-  } catch (error) {
-    throw storeError(error, `emptying ${file}`)
-  }
-}
-
-async function write(
-  out: FileHandle,
-  bytes: Uint8Array,
-  { file, at }: { file: string; at: number },
-): Promise<void> {
-  try {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await out.write(bytes, done, bytes.length - done, at + done)
-      done += bytesWritten
-    }
-  } catch (error) {
-    throw storeError(error, `writing ${file}`)
   }
 }

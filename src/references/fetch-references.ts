@@ -5,6 +5,7 @@ import pLimit from 'p-limit'
 import { ArtifactError } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { Manifest } from '../model/version.js'
+import { LARGE_BYTES } from '../store/file-ingester.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import { fetchReference } from './fetch-reference.js'
@@ -12,6 +13,7 @@ import { listReferences } from './list-references.js'
 import type { OpenHandler } from './open-handler.js'
 import { contentName, type ReferenceContents } from './reference-contents.js'
 import type { ReferenceEntry } from './reference-handler.js'
+import { MemorySink, openFileSink } from './reference-sink.js'
 
 /** Downloads at a time. */
 const PARALLEL = 16
@@ -118,13 +120,21 @@ class ReferenceFetcher {
   async #fetchOne(entry: ReferenceEntry, signal: AbortSignal): Promise<BlobKey> {
     const handler = await this.#options.openHandler(entry.ref)
     const ingest = this.#store.ingest()
+    const onBytes = (bytes: number) => {
+      this.bytes += bytes
+      this.#report()
+    }
+    if (entry.size < LARGE_BYTES && !entry.extra?.sizeUnknown) {
+      const sink = new MemorySink()
+      await fetchReference(handler, entry, { sink, signal, onBytes })
+      const { bytes } = sink
+      const [stored] = await ingest.addBytes('blob', [bytes])
+      return { kind: 'blob', digest: stored!.digest, size: bytes.length }
+    }
     const file = join(await ingest.folder(), `${randomBytes(8).toString('hex')}.reference`)
     try {
-      const onBytes = (bytes: number) => {
-        this.bytes += bytes
-        this.#report()
-      }
-      await fetchReference(handler, entry, { file, signal, onBytes })
+      const sink = await openFileSink(file)
+      await fetchReference(handler, entry, { sink, signal, onBytes })
       const { digest, stat } = await ingest.addFile(file, 'mutable')
       return { kind: 'blob', digest, size: stat.size }
     } finally {

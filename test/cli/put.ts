@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { listEntries } from '../../fixtures/list-entries.js'
@@ -168,11 +169,15 @@ t.test(
 )
 
 t.test('what cannot be put', async t => {
+  mkdirSync(join(folder, 'odd'))
+  t.equal(spawnSync('mkfifo', [join(folder, 'odd/fifo')]).status, 0)
   const rows: [args: string[], exit: number, code: string][] = [
     [['missing.txt'], 3, 'FILE_NOT_FOUND'],
     [['a.txt', 'missing.txt=x'], 3, 'FILE_NOT_FOUND'],
     [['a.txt/x'], 3, 'FILE_NOT_FOUND'],
     [['/dev/null'], 1, 'FILE_UNSUPPORTED'],
+    [['odd'], 1, 'FILE_UNSUPPORTED'],
+    [['odd', '--policy', 'immutable'], 1, 'FILE_UNSUPPORTED'],
     [['a.txt', '-n', 'a b'], 2, 'INVALID_NAME'],
     [['a.txt', '-n', 'a/b/c/d'], 2, 'INVALID_REFERENCE'],
     [['a.txt', '-n', 'cats:best'], 2, 'INVALID_REFERENCE'],

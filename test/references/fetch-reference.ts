@@ -8,6 +8,7 @@ import { ArtifactError } from '../../src/errors.js'
 import { fetchReference } from '../../src/references/fetch-reference.js'
 import { createHttpHandler } from '../../src/references/http-handler.js'
 import type { ReferenceEntry, ReferenceHandler } from '../../src/references/reference-handler.js'
+import { openFileSink } from '../../src/references/reference-sink.js'
 
 const handler = createHttpHandler({ pauseMs: 1 })
 const BODY = Buffer.from(Array.from({ length: 100_000 }, (_, index) => index % 251))
@@ -51,7 +52,7 @@ t.test('a download that is cut goes on where it was', async t => {
   const file = join(t.testdir(), 'body')
   let bytes = 0
   await fetchReference(handler, entry, {
-    file,
+    sink: await openFileSink(file),
     pauseMs: 1,
     onBytes: more => {
       bytes += more
@@ -78,7 +79,11 @@ t.test('cut after the last byte, nothing is asked again', async t => {
     },
   }
   const file = join(t.testdir(), 'body')
-  await fetchReference(whole, { ...entry, digest: 'body' }, { file, pauseMs: 1 })
+  await fetchReference(
+    whole,
+    { ...entry, digest: 'body' },
+    { sink: await openFileSink(file), pauseMs: 1 },
+  )
   t.ok(readFileSync(file).equals(BODY))
   t.same(starts(), [0, 0])
 })
@@ -88,7 +93,7 @@ t.test('from a server without ranges it begins again', async t => {
   const file = join(t.testdir(), 'body')
   let bytes = 0
   await fetchReference(handler, entry, {
-    file,
+    sink: await openFileSink(file),
     pauseMs: 1,
     onBytes: more => {
       bytes += more
@@ -102,14 +107,20 @@ t.test('from a server without ranges it begins again', async t => {
 t.test('it gives up when nothing new comes, not while something does', async t => {
   const stuck = await serve(t, { cuts: Array(6).fill(10_000), ranges: true })
   const folder = t.testdir()
-  const fetching = fetchReference(handler, stuck.entry, { file: join(folder, 'a'), pauseMs: 1 })
+  const fetching = fetchReference(handler, stuck.entry, {
+    sink: await openFileSink(join(folder, 'a')),
+    pauseMs: 1,
+  })
   t.equal(await codeOf(fetching), 'REFERENCE_FAILED')
   t.same(stuck.starts(), [0, ...Array(5).fill(10_000)])
   const slow = await serve(t, {
     cuts: Array.from({ length: 12 }, (_, index) => (index + 1) * 5000),
     ranges: true,
   })
-  await fetchReference(handler, slow.entry, { file: join(folder, 'b'), pauseMs: 1 })
+  await fetchReference(handler, slow.entry, {
+    sink: await openFileSink(join(folder, 'b')),
+    pauseMs: 1,
+  })
   t.ok(readFileSync(join(folder, 'b')).equals(BODY))
   t.equal(slow.starts().length, 13)
 })
@@ -124,7 +135,10 @@ t.test('an object that changes between two parts is not mixed', async t => {
     },
   }
   const file = join(t.testdir(), 'body')
-  t.equal(await codeOf(fetchReference(changing, entry, { file, pauseMs: 1 })), 'REFERENCE_CHANGED')
+  t.equal(
+    await codeOf(fetchReference(changing, entry, { sink: await openFileSink(file), pauseMs: 1 })),
+    'REFERENCE_CHANGED',
+  )
 })
 
 t.test('what nothing identifies is not put together from two downloads', async t => {
@@ -139,7 +153,7 @@ t.test('what nothing identifies is not put together from two downloads', async t
     },
   }
   const file = join(t.testdir(), 'body')
-  await fetchReference(watched, unverifiable, { file, pauseMs: 1 })
+  await fetchReference(watched, unverifiable, { sink: await openFileSink(file), pauseMs: 1 })
   t.ok(readFileSync(file).equals(BODY))
   t.same(froms, [0, 0])
   t.same(starts(), [0, 0])
@@ -174,7 +188,9 @@ t.test('size and content digests are verified', async t => {
   for (const [index, { code, ...row }] of rows.entries()) {
     const entry = { path: 'p', ref: 'https://example.com/p', ...row }
     const parts = [bytes.subarray(0, 4), bytes.subarray(4)]
-    const fetching = fetchReference(fixed(parts), entry, { file: join(folder, String(index)) })
+    const fetching = fetchReference(fixed(parts), entry, {
+      sink: await openFileSink(join(folder, String(index))),
+    })
     t.equal(await codeOf(fetching), code, `${row.digest}, ${row.size} bytes`)
   }
 })

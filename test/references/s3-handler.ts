@@ -21,6 +21,7 @@ import {
 import { startProxy } from '../../fixtures/references/proxy.js'
 import { lacksServer, s3Environment, startS3Server } from '../../fixtures/references/test-server.js'
 import { fetchReference } from '../../src/references/fetch-reference.js'
+import { openFileSink } from '../../src/references/reference-sink.js'
 import { createS3Handler, formatS3Uri, parseS3Uri } from '../../src/references/s3-handler.js'
 
 t.test('a URI holds bucket, key and version, and keys are taken as they are', t => {
@@ -168,7 +169,7 @@ t.test('with a server', { skip: lacksServer('versitygw') }, async t => {
     const file = join(t.testdir(), 'big')
     proxy.requests.length = 0
     proxy.cuts = [1_000_000, 2_000_000]
-    await fetchReference(handler, toEntry(found!), { file, pauseMs: 1 })
+    await fetchReference(handler, toEntry(found!), { sink: await openFileSink(file), pauseMs: 1 })
     t.ok(readFileSync(file).equals(Buffer.alloc(6 * 1024 * 1024, 'x')))
     t.equal(proxy.requests.length, 3)
     proxy.cuts = [1_000_000]
@@ -181,7 +182,7 @@ t.test('with a server', { skip: lacksServer('versitygw') }, async t => {
         },
       },
       toEntry(found!),
-      { file: `${file}2`, pauseMs: 1 },
+      { sink: await openFileSink(`${file}2`), pauseMs: 1 },
     )
     t.equal(await codeOf(changing), 'REFERENCE_CHANGED', 'two objects are not mixed')
   })

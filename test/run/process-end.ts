@@ -152,7 +152,10 @@ t.test('a failed add of an artifact that is never logged is no failure of the pr
   const { program, options } = makeProgram(
     t,
     `const artifact = new Artifact({ name: 'cats', type: 'dataset' })
-     artifact.addFile('missing.txt')`,
+     artifact.addFile('missing.txt')
+     artifact.addDir('missing')
+     artifact.addDir('.', { ignore: ['/home', '/home/**'], name: '../bad' })
+     artifact.addDir('.', { signal: AbortSignal.abort() })`,
   )
   t.match(await runNode([program], options), { code: 0, stdout: '', stderr: '' })
 })

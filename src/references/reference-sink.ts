@@ -1,0 +1,59 @@
+import { open } from 'node:fs/promises'
+import { storeError } from '../errors.js'
+
+/** Where the bytes of one download go, one after another. */
+export interface ReferenceSink {
+  /** @param at the offset, which is the length so far. */
+  write(bytes: Uint8Array, at: number): void | Promise<void>
+  /** Forgets what was written. */
+  restart(): void | Promise<void>
+  close(): void | Promise<void>
+}
+
+/** Keeps bytes in memory, for objects that are small. */
+export class MemorySink implements ReferenceSink {
+  #parts: Uint8Array[] = []
+
+  get bytes(): Uint8Array {
+    return Buffer.concat(this.#parts)
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#parts.push(bytes)
+  }
+
+  restart(): void {
+    this.#parts = []
+  }
+
+  close(): void {}
+}
+
+/**
+ * Makes a new file, mode 0600, for the bytes.
+ * @param file its absolute path, at which nothing is yet.
+ * @throws `STORE_FULL` or `STORE_FAILED`, as do the methods of the sink.
+ */
+export async function openFileSink(file: string): Promise<ReferenceSink> {
+  const guard = async (doing: string, work: () => Promise<unknown>) => {
+    try {
+      await work()
+    } catch (error) {
+      throw storeError(error, `${doing} ${file}`)
+    }
+  }
+  const out = await open(file, 'wx', 0o600).catch(error => {
+    throw storeError(error, `making ${file}`)
+  })
+  return {
+    write: (bytes, at) =>
+      guard('writing', async () => {
+        for (let done = 0; done < bytes.length; ) {
+          const { bytesWritten } = await out.write(bytes, done, bytes.length - done, at + done)
+          done += bytesWritten
+        }
+      }),
+    restart: () => guard('emptying', () => out.truncate(0)),
+    close: () => guard('closing', () => out.close()),
+  }
+}
