@@ -61,11 +61,18 @@ async function main(): Promise<void> {
   const first = await put(data, here)
   say(`${NAME}:${first.version} is durable: ${formatBytes(first.dedup.newBytes)} stored`)
   const before = await status(here)
-  say(`status: ${before.pending} pending; the remote ${remote} ${before.reachable ? 'answers' : 'does not answer'}`)
+  say(
+    `status: ${before.pending} pending; the remote ${remote} ${before.reachable ? 'answers' : 'does not answer'}`,
+  )
 
   step('Start a server with an empty folder, and artifactd')
   const serverData = join(work, 'server')
-  start([cli, 'server', '--listen', `127.0.0.1:${port}`, '--data', serverData], {}, 'server.log', work)
+  start(
+    [cli, 'server', '--listen', `127.0.0.1:${port}`, '--data', serverData],
+    {},
+    'server.log',
+    work,
+  )
   start([daemonCli], here, 'artifactd.log', work)
   const synced = await waitUntilSynced(here, total)
   say(`${NAME}:v0 is on the server, ${synced.toFixed(1)} s after artifactd started`)
@@ -78,13 +85,20 @@ async function main(): Promise<void> {
   const second = await put(data, here)
   await waitUntilSynced(here, statSync(changed).size)
   const grown = folderBytes(serverData) - stored
-  say(`${NAME}:${second.version}: ${formatBytes(second.dedup.newBytes)} new of ${formatBytes(second.size)};`)
-  say(`the server grew by ${formatBytes(grown)}, that file and the part of the manifest that names it`)
+  say(
+    `${NAME}:${second.version}: ${formatBytes(second.dedup.newBytes)} new of ${formatBytes(second.size)};`,
+  )
+  say(
+    `the server grew by ${formatBytes(grown)}, that file and the part of the manifest that names it`,
+  )
 
   step('Use it on another machine: an empty store, only the name')
   const elsewhere = { ARTIFACT_HOME: join(work, 'elsewhere/home'), ARTIFACT_REMOTE: remote }
   const target = join(work, 'elsewhere/vega')
-  const got = (await artifact(['get', `${NAME}:latest`, '--root', target, '--json'], elsewhere)) as {
+  const got = (await artifact(
+    ['get', `${NAME}:latest`, '--root', target, '--json'],
+    elsewhere,
+  )) as {
     version: string
     downloadedBytes: number
   }

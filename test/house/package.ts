@@ -6,12 +6,19 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..')
+// The loaders of the test runner are not for the programs that are started here.
+const { NODE_OPTIONS: _, ...environment } = process.env
 const tool = (name: string) => join(root, 'node_modules/.bin', name)
 const work = mkdtempSync(join(tmpdir(), 'artifactd-package-'))
 t.teardown(() => rmSync(work, { recursive: true, force: true }))
 
 const run = (command: string, args: string[], cwd: string) =>
-  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  execFileSync(command, args, {
+    cwd,
+    env: environment,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
 
 // `prepack` would build into the dist/ that this test runs from.
 run('npm', ['pack', '--ignore-scripts', '--pack-destination', work], root)
@@ -31,10 +38,14 @@ t.test('the package holds what it needs and nothing else', async t => {
 })
 
 t.test('publint and attw find nothing', async t => {
-  const publint = spawnSync(tool('publint'), ['run', tarball, '--strict'], { encoding: 'utf8' })
+  const publint = spawnSync(tool('publint'), ['run', tarball, '--strict'], {
+    env: environment,
+    encoding: 'utf8',
+  })
   t.equal(publint.status, 0, publint.stdout + publint.stderr)
   const args = [tarball, '--profile', 'esm-only']
-  const attw = spawnSync(tool('attw'), args, { encoding: 'utf8', cwd: root })
+  const options = { env: environment, encoding: 'utf8' as const, cwd: root }
+  const attw = spawnSync(tool('attw'), args, options)
   t.equal(attw.status, 0, attw.stdout + attw.stderr)
 })
 
@@ -44,13 +55,17 @@ t.test('it installs into an empty folder, where commands, library and types work
   const pack = { name: 'consumer', private: true, type: 'module' }
   writeFileSync(join(consumer, 'package.json'), JSON.stringify(pack))
   const install = ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball]
-  const installed = spawnSync('npm', install, { cwd: consumer, encoding: 'utf8' })
+  const installed = spawnSync('npm', install, {
+    cwd: consumer,
+    env: environment,
+    encoding: 'utf8',
+  })
   if (installed.status !== 0 && /ENOTFOUND|ECONNREFUSED|EAI_AGAIN/.test(installed.stderr)) {
     t.pass('installed', { skip: 'the npm registry is out of reach' })
     return
   }
   t.equal(installed.status, 0, installed.stderr)
-  const env = { ...process.env, ARTIFACT_HOME: join(work, 'home'), ARTIFACT_DAEMON: 'never' }
+  const env = { ...environment, ARTIFACT_HOME: join(work, 'home'), ARTIFACT_DAEMON: 'never' }
   const bin = join(consumer, 'node_modules/.bin')
   writeFileSync(join(consumer, 'hello.txt'), 'hello')
   const put = ['put', 'hello.txt', '-n', 'demo/hello', '--json']
@@ -86,6 +101,7 @@ t.test('it installs into an empty folder, where commands, library and types work
   const types = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node']
   const compiled = spawnSync(tool('tsc'), [...strict, ...types, 'consumer.ts'], {
     cwd: consumer,
+    env: environment,
     encoding: 'utf8',
   })
   t.equal(compiled.status, 0, compiled.stdout)
