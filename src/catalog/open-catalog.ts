@@ -41,9 +41,20 @@ export function openCatalog(home: string): OpenCatalog {
   }
 }
 
+interface OpenCall {
+  method: string
+  args: unknown[]
+  resolve(value: never): void
+  reject(error: unknown): void
+}
+
+/** The calls of one process, in their order, to whichever process is the host. */
 class HostLink {
   readonly #home: string
-  #client: Promise<RpcClient> | undefined
+  /** Calls without an answer, oldest first: a new host is asked them again in this order. */
+  readonly #open = new Set<OpenCall>()
+  #client: RpcClient | undefined
+  #reaching: Promise<void> | undefined
   #worker: Worker | undefined
   #closed = false
 
@@ -51,35 +62,64 @@ class HostLink {
     this.#home = home
   }
 
-  async call<T>(method: string, args: unknown[]): Promise<T> {
-    for (;;) {
-      if (this.#closed) throw new ArtifactError('STORE_FAILED', 'the store is closed')
-      this.#client ??= this.#connect().catch(error => {
-        this.#client = undefined
-        throw storeError(error, `reaching the catalog of ${this.#home}`)
-      })
-      const connecting = this.#client
-      const client = await connecting
-      try {
-        return await client.call<T>(method, args)
-      } catch (error) {
-        if (!(error instanceof ConnectionLost)) throw error
-        // Another call that was lost with this one may have connected again already.
-        if (this.#client === connecting) this.#client = undefined
-      }
-    }
+  call<T>(method: string, args: unknown[]): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closed) return reject(new ArtifactError('STORE_FAILED', 'the store is closed'))
+      const call: OpenCall = { method, args, resolve, reject }
+      this.#open.add(call)
+      if (this.#client) void this.#send(this.#client, call)
+      else this.#reach()
+    })
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    const client = await this.#client?.catch(() => undefined)
-    client?.close()
+    this.#rejectAll(new ArtifactError('STORE_FAILED', 'the store is closed'))
+    await this.#reaching
+    this.#client?.close()
     const worker = this.#worker
     if (!worker) return
     worker.ref()
     const exited = once(worker, 'exit')
     worker.postMessage('close')
     await exited
+  }
+
+  /** Sends a call; one whose connection is lost stays open, for the next host. */
+  async #send(client: RpcClient, call: OpenCall): Promise<void> {
+    try {
+      const value = await client.call(call.method, call.args)
+      if (this.#open.delete(call)) call.resolve(value as never)
+    } catch (error) {
+      if (error instanceof ConnectionLost) return
+      if (this.#open.delete(call)) call.reject(error)
+    }
+  }
+
+  /** Connects, and asks everything that is open; again when that connection ends. */
+  #reach(): void {
+    this.#reaching ??= this.#askAgain().finally(() => {
+      this.#reaching = undefined
+    })
+  }
+
+  async #askAgain(): Promise<void> {
+    try {
+      const client = await this.#connect()
+      this.#client = client
+      void client.closed.then(() => {
+        this.#client = undefined
+        if (this.#open.size > 0) this.#reach()
+      })
+      for (const call of this.#open) void this.#send(client, call)
+    } catch (error) {
+      this.#rejectAll(storeError(error, `reaching the catalog of ${this.#home}`))
+    }
+  }
+
+  #rejectAll(error: unknown): void {
+    for (const call of this.#open) call.reject(error)
+    this.#open.clear()
   }
 
   async #connect(): Promise<RpcClient> {

@@ -104,7 +104,7 @@ t.test('it installs into an empty folder, where commands, library and types work
     env: environment,
     encoding: 'utf8',
   })
-  t.equal(compiled.status, 0, compiled.stdout)
+  t.equal(compiled.status, 0, compiled.stdout + compiled.stderr)
   const ran = spawnSync(process.execPath, ['consumer.js'], { cwd: consumer, env, encoding: 'utf8' })
   t.same(JSON.parse(ran.stdout), { version: 'v0', sizes: [4], known: false }, ran.stderr)
 })
