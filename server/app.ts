@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { ArtifactError } from '../src/errors.js'
 import { KEYS_TYPE, PACK_TYPE, STORE_HEADER } from '../src/remote/messages.js'
 import type { Store } from '../src/store/store.js'
-import { requireKey } from './auth.js'
+import { requireKey, requireLocalHost } from './auth.js'
 import { listRoutes } from './list-routes.js'
 import { sendError } from './send-error.js'
 
@@ -40,7 +40,7 @@ export function buildApp({ store, key, logger }: AppOptions): FastifyInstance {
   app.addHook('onRequest', async (_, reply) => {
     reply.header(STORE_HEADER, store.id)
   })
-  if (key !== undefined) app.addHook('onRequest', requireKey(key))
+  app.addHook('onRequest', key === undefined ? requireLocalHost : requireKey(key))
   app.removeContentTypeParser('text/plain')
   app.addContentTypeParser(KEYS_TYPE, { parseAs: 'buffer' }, (_, body, done) => done(null, body))
   app.addContentTypeParser(PACK_TYPE, (_, payload, done) => done(null, payload))

@@ -17,6 +17,18 @@ export function requireKey(key: string): onRequestHookHandler {
   }
 }
 
+/**
+ * For a server without a key, which only this machine can reach: refuses requests for another host
+ * with `REQUEST_INVALID`. A page in a browser may have its own name resolve to 127.0.0.1, and could
+ * read what is served here if it were answered.
+ */
+export const requireLocalHost: onRequestHookHandler = async ({ host }) => {
+  const name = host.replace(/:\d+$/, '')
+  if (name === 'localhost' || name === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(name)) return
+  const message = 'a server without a key answers as localhost, 127.0.0.1 or [::1] only'
+  throw new ArtifactError('REQUEST_INVALID', message)
+}
+
 function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, truncateSync } from 'node:fs'
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { inspect } from 'node:util'
 import t from 'tap'
@@ -36,6 +37,33 @@ async function ask(url: string, type?: string, body?: string | Buffer): Promise<
     store: response.headers.get('artifactd-store'),
   }
 }
+
+t.test('a server without a key answers for this machine only', async t => {
+  const server = await startServer({ home: t.testdir({}), host: '127.0.0.1', port: 0 })
+  t.teardown(() => server.close())
+  const { port } = new URL(server.url)
+  const statusFor = (host: string) =>
+    new Promise<number>((resolve, reject) => {
+      const options = { host: '127.0.0.1', port, path: '/api/v1/capabilities', headers: { host } }
+      request(options, answer => {
+        answer.resume()
+        resolve(answer.statusCode ?? 0)
+      })
+        .on('error', reject)
+        .end()
+    })
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, 'localhost', `[::1]:${port}`]) {
+    t.equal(await statusFor(host), 200, host)
+  }
+  for (const host of [
+    'evil.example',
+    `evil.example:${port}`,
+    '127.0.0.1.evil.example',
+    '10.0.0.1',
+  ]) {
+    t.equal(await statusFor(host), 400, host)
+  }
+})
 
 t.test('every request must carry the key, if there is one', async t => {
   const { server, remote } = await serveStores(t, { key: 'sesame' })
