@@ -10,6 +10,9 @@ import { sharedStore } from './shared-store.js'
 /** An artifactd that nobody asked for ends after ten minutes without work. */
 const IDLE_SECONDS = 600
 
+/** Somebody waits: a server that is away is told after a few seconds. artifactd goes on trying. */
+const FOREGROUND_RETRIES = 3
+
 /** A store, and how this process is set up to use it. */
 export interface Workspace {
   settings: Settings
@@ -51,7 +54,7 @@ export async function syncWorkspace(
   options: Pick<SyncOptions, 'signal' | 'retryFailed' | 'onProgress'>,
 ): Promise<SyncReport> {
   const { settings, store } = workspace
-  const openRemote = await remoteOpener(workspace)
+  const openRemote = await remoteOpener(workspace, { retries: FOREGROUND_RETRIES })
   return syncStore(store, openRemote, { defaultRemote: settings.remote, ...options })
 }
 
