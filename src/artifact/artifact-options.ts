@@ -42,13 +42,16 @@ export interface AddDirOptions extends AddOptions {
   symlinks?: 'follow' | 'refuse'
 }
 
-export interface NewFileOptions {
+export interface NewFileOptions extends WorkOptions {
+  /** Replace an entry with other content. Default false: `ENTRY_CONFLICT`. */
   overwrite?: boolean
 }
 
 export interface SaveOptions extends LogOptions {
   /** Default: `ARTIFACT_PROJECT`, config.json, "uncategorized". */
   project?: string
+  /** Aborting it rejects with `INTERRUPTED`; what is being logged goes on. */
+  signal?: AbortSignal
 }
 
 /** How much of what was added the store had before. */

@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, rmSync, statSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
-import { inspect } from 'node:util'
 import type { ExternalFile } from '../catalog/catalog.js'
-import { ArtifactError, systemCode } from '../errors.js'
+import { ArtifactError } from '../errors.js'
 import { normalizeArtifactPath } from '../model/artifact-path.js'
 import type { Entry } from '../model/entry.js'
 import { normalizeMetadata } from '../model/metadata.js'
 import { checkName, checkProject, checkType } from '../model/names.js'
-import { fileError } from '../store/file-ingester.js'
 import type { Ingest } from '../store/ingest.js'
 import { ingestTree } from '../store/ingest-tree.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
@@ -25,13 +23,16 @@ import type {
   NewFileOptions,
   SaveOptions,
 } from './artifact-options.js'
+import { checkDescription } from './check-description.js'
 import { EntryRun } from './entry-run.js'
 import { type AddRule, EntryTable } from './entry-table.js'
 import { type AddReferenceOptions, expandReference } from './expand-reference.js'
 import { logArtifact } from './log-artifact.js'
 import type { LoggedArtifact } from './logged-artifact.js'
 import { orAborted } from './or-aborted.js'
+import { readIgnoreFile } from './read-ignore-file.js'
 import { sharedStore } from './shared-store.js'
+import { statLocal } from './stat-local.js'
 import { ensureDaemon, openWorkspace } from './workspace.js'
 import { writeNewFile } from './write-new-file.js'
 
@@ -139,13 +140,9 @@ export class Artifact {
     options: NewFileOptions = {},
   ): Promise<void> {
     const rule = this.#rule(`new file ${name}`, options.overwrite)
-    if (typeof content === 'function') return this.#writeNewFile(name, content, rule)
+    if (typeof content === 'function') return this.#writeNewFile(name, content, rule, options)
     const bytes = Buffer.from(content as string)
-    return this.#track(async () => {
-      const path = normalizeArtifactPath(name)
-      const [stored] = await this.#open().addBytes('blob', [bytes])
-      this.#put({ path, digest: stored!.digest, size: bytes.length }, rule, stored!.isNew)
-    })
+    return this.#track(() => orAborted(this.#addBytes(name, bytes, rule, options), options.signal))
   }
 
   /**
@@ -168,11 +165,12 @@ export class Artifact {
    * Logs the artifact outside of a run. Resolves when it is durable here.
    * @throws as `Run.logArtifact` and `LoggedArtifact.committed`.
    */
-  async save({ project, ...options }: SaveOptions = {}): Promise<LoggedArtifact> {
+  async save({ project, signal, ...options }: SaveOptions = {}): Promise<LoggedArtifact> {
+    checkAborted(signal)
     const workspace = openWorkspace(readSettings(process.env, { home: this.home }))
     const target = { project: checkProject(project ?? workspace.settings.project), run: null }
     const logged = logArtifact(workspace, this, { ...target, ...options })
-    await logged.committed
+    await orAborted(logged.committed, signal)
     await ensureDaemon(workspace)
     return logged
   }
@@ -351,47 +349,44 @@ export class Artifact {
     }
   }
 
+  async #addBytes(
+    name: string,
+    bytes: Buffer,
+    rule: AddRule,
+    { signal, onProgress }: NewFileOptions,
+  ): Promise<void> {
+    checkAborted(signal)
+    const path = normalizeArtifactPath(name)
+    const [stored] = await this.#open().addBytes('blob', [bytes])
+    checkAborted(signal)
+    const size = bytes.length
+    this.#put({ path, digest: stored!.digest, size }, rule, stored!.isNew)
+    onProgress?.({ step: 'add', files: 1, bytes: size, totalFiles: 1, totalBytes: size })
+  }
+
   /** What the caller's function throws is the caller's: it drops the file, not the artifact. */
-  #writeNewFile(name: string, write: (writer: Writable) => unknown, rule: AddRule): Promise<void> {
+  #writeNewFile(
+    name: string,
+    write: (writer: Writable) => unknown,
+    rule: AddRule,
+    { signal, onProgress }: NewFileOptions,
+  ): Promise<void> {
     let thrown: { error: unknown } | undefined
-    const add = this.#track(async () => {
+    const add = async () => {
+      checkAborted(signal)
       const path = normalizeArtifactPath(name)
       const temporary = join(await this.#open().folder(), randomBytes(8).toString('hex'))
       try {
         thrown = await writeNewFile(temporary, write)
         if (thrown) return
-        await this.#addLocal(temporary, path, rule, {})
+        const size = await this.#addLocal(temporary, path, rule, { signal })
+        onProgress?.({ step: 'add', files: 1, bytes: size, totalFiles: 1, totalBytes: size })
       } finally {
         rmSync(temporary, { force: true })
       }
-    })
-    return add.then(() => {
+    }
+    return this.#track(() => orAborted(add(), signal)).then(() => {
       if (thrown) throw thrown.error
     })
   }
-}
-
-/** The rules of a folder's `.artifactignore`, if it has one. */
-function readIgnoreFile(root: string): string[] {
-  const file = join(root, '.artifactignore')
-  try {
-    return readFileSync(file, 'utf8').split(/\r?\n/)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return []
-    throw fileError(error, file)
-  }
-}
-
-function statLocal(file: string) {
-  try {
-    return statSync(file)
-  } catch (error) {
-    throw fileError(error, file)
-  }
-}
-
-function checkDescription(value: unknown): string | null {
-  if (value === undefined || value === null) return null
-  if (typeof value === 'string') return value
-  throw new TypeError(`description must be a string, not ${inspect(value, { depth: 0 })}`)
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createReadStream, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -131,4 +131,26 @@ t.test('logging waits for a function that is still writing', async t => {
   const saved = artifact.save()
   finish()
   t.equal((await saved).size, 4)
+})
+
+t.test('a new file tells its progress and can be given up', async t => {
+  const done = { step: 'add', files: 1, bytes: 5, totalFiles: 1, totalBytes: 5 }
+  for (const content of ['hello', (writer: Writable) => void writer.write('hello')]) {
+    const seen: unknown[] = []
+    const artifact = new Artifact({ name: 'told', type: 'dataset' })
+    await artifact.newFile('a.txt', content, { onProgress: step => seen.push(step) })
+    t.same(seen, [done])
+    const given = new Artifact({ name: 'given-up', type: 'dataset' })
+    const aborted = { code: 'INTERRUPTED' }
+    await t.rejects(given.newFile('a.txt', content, { signal: AbortSignal.abort() }), aborted)
+    await t.rejects(given.save(), aborted)
+  }
+  const slow = new Artifact({ name: 'slow', type: 'dataset' })
+  const controller = new AbortController()
+  const writing = slow.newFile('a.txt', () => new Promise(() => {}), { signal: controller.signal })
+  controller.abort()
+  await t.rejects(writing, { code: 'INTERRUPTED' })
+  const late = new Artifact({ name: 'late', type: 'dataset' })
+  await t.rejects(late.save({ signal: AbortSignal.abort() }), { code: 'INTERRUPTED' })
+  t.ok(late.isDraft(), 'what was not begun is not logged')
 })
