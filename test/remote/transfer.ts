@@ -185,7 +185,7 @@ t.test('what arrived before the connection was cut is kept', async t => {
   const { port } = new URL(server.url)
   const socket = connect(Number(port), '127.0.0.1')
   socket.write(
-    'POST /api/v1/entities/default/packs HTTP/1.1\r\nhost: x\r\n' +
+    'POST /api/v1/entities/default/packs HTTP/1.1\r\nhost: 127.0.0.1\r\n' +
       `content-type: application/vnd.artifactd.pack\r\ncontent-length: ${pack.length}\r\n\r\n`,
   )
   socket.write(pack.subarray(0, pack.length - 500_000), () => socket.destroy())
