@@ -1,7 +1,8 @@
 import { askRemote, type Workspace } from '../../src/artifact/workspace.js'
-import type { Page, VersionFilter, VersionSummary } from '../../src/catalog/catalog.js'
+import type { VersionFilter, VersionSummary } from '../../src/catalog/catalog.js'
 import { ArtifactError, isArtifactError } from '../../src/errors.js'
 import { checkEntity, checkName, checkProject, checkType } from '../../src/model/names.js'
+import { collectPages } from '../collect-pages.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { formatBytes, formatTable } from '../format.js'
 
@@ -18,7 +19,7 @@ export async function ls(
     ...parseWhere(where, workspace.settings.entity),
     ...(options.type !== undefined && { type: checkType(options.type) }),
   }
-  const local = await collect(after => workspace.store.catalog.listVersions(filter, after))
+  const local = await collectPages(after => workspace.store.catalog.listVersions(filter, after))
   const remote = await listRemote(workspace, filter, context)
   const data = unite(local, remote)
   const rows = data.map(({ project, name, version, type, size, state, aliases, createdAt }) => [
@@ -59,24 +60,13 @@ async function listRemote(
   if (!remote) return []
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(REMOTE_MS)])
   try {
-    return await collect(after => remote.listVersions(filter, after, { signal: deadline }))
+    return await collectPages(after => remote.listVersions(filter, after, { signal: deadline }))
   } catch (error) {
     signal.throwIfAborted()
     if (!deadline.aborted && !(isArtifactError(error) && error.retryable)) throw error
     note(`the remote ${remote.url} did not answer; this is what the local store has`)
     return []
   }
-}
-
-async function collect(list: (after?: string) => Promise<Page<VersionSummary>>) {
-  const items: VersionSummary[] = []
-  let after: string | undefined
-  do {
-    const page = await list(after)
-    items.push(...page.items)
-    after = page.next
-  } while (after !== undefined)
-  return items
 }
 
 /** One row a version; the remote's word counts for what both have. */

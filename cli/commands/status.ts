@@ -1,7 +1,6 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { askRemote, type Workspace } from '../../src/artifact/workspace.js'
-import type { PendingItem } from '../../src/catalog/catalog.js'
 import { decodeExternal } from '../../src/catalog/index-external.js'
 import { storeError, systemCode } from '../../src/errors.js'
 import { homePaths } from '../../src/model/home.js'
@@ -9,6 +8,7 @@ import { locateBlobs } from '../../src/store/locate-blobs.js'
 import { readBlob } from '../../src/store/read-blob.js'
 import type { Store } from '../../src/store/store.js'
 import { connectDaemon } from '../../src/sync/daemon-client.js'
+import { collectPages } from '../collect-pages.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
 
@@ -21,7 +21,7 @@ export async function status(_options: object, context: Context): Promise<Result
   const workspace = openContext(context)
   const { settings, store } = workspace
   const [items, daemon, reachable] = await Promise.all([
-    listPending(store),
+    collectPages(after => store.catalog.listPending(after)),
     daemonStatus(store.home),
     isReachable(workspace, context.signal),
   ])
@@ -56,17 +56,6 @@ export async function status(_options: object, context: Context): Promise<Result
     versions,
   }
   return { data, text: describe(data) }
-}
-
-async function listPending({ catalog }: Store): Promise<PendingItem[]> {
-  const items: PendingItem[] = []
-  let after: string | undefined
-  do {
-    const page = await catalog.listPending(after)
-    items.push(...page.items)
-    after = page.next
-  } while (after !== undefined)
-  return items
 }
 
 async function daemonStatus(home: string) {

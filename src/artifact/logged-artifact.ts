@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { listPages } from '../catalog/list-pages.js'
 import { ArtifactError } from '../errors.js'
 import type { Entry } from '../model/entry.js'
 import type { CollectionName, Version } from '../model/version.js'
@@ -248,14 +249,12 @@ export class LoggedArtifact implements CollectionName {
 
   /** A log of unchanged content is on the remote once its aliases are. */
   async #hasPendingAliases(id: string): Promise<boolean> {
-    let after: string | undefined
-    do {
-      const page = await this.#workspace.store.catalog.listPending(after)
-      const item = page.items.find(({ versionId }) => versionId === id)
+    const { catalog } = this.#workspace.store
+    for await (const items of listPages(after => catalog.listPending(after))) {
+      const item = items.find(({ versionId }) => versionId === id)
       if (item?.error) throw ArtifactError.from(item.error)
       if (item) return true
-      after = page.next
-    } while (after !== undefined)
+    }
     return false
   }
 

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ensureFolder, syncFolder } from '../disk/publish.js'
+import { writeWhole } from '../disk/write-whole.js'
 import { ArtifactError, storeError } from '../errors.js'
 import type { JournalRecord } from './records.js'
 
@@ -142,13 +143,6 @@ export function readJournal(folder: string): {
     records,
     lastSeq: records.at(-1)?.seq ?? 0,
     nextIndex: (indexes.at(-1) ?? 0) + 1,
-  }
-}
-
-async function writeWhole(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  let done = 0
-  while (done < bytes.length) {
-    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten
   }
 }
 

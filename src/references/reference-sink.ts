@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises'
+import { writeWhole } from '../disk/write-whole.js'
 import { storeError } from '../errors.js'
 
 /** Where the bytes of one download go, one after another. */
@@ -46,13 +47,7 @@ export async function openFileSink(file: string): Promise<ReferenceSink> {
     throw storeError(error, `making ${file}`)
   })
   return {
-    write: (bytes, at) =>
-      guard('writing', async () => {
-        for (let done = 0; done < bytes.length; ) {
-          const { bytesWritten } = await out.write(bytes, done, bytes.length - done, at + done)
-          done += bytesWritten
-        }
-      }),
+    write: (bytes, at) => guard('writing', () => writeWhole(out, bytes, at)),
     restart: () => guard('emptying', () => out.truncate(0)),
     close: () => guard('closing', () => out.close()),
   }

@@ -63,11 +63,6 @@ export class Store {
     return this.#ingest
   }
 
-  /** Takes a lock among all processes on this store; it ends with `close` or with the process. */
-  tryLock(name: string): Promise<boolean> {
-    return this.#open.tryLock(name)
-  }
-
   get closed(): boolean {
     return this.#closing !== undefined
   }

@@ -8,7 +8,7 @@ import {
   renameSync,
   rmSync,
   type Stats,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors.js'
@@ -102,11 +102,11 @@ export async function writeTree(
     const hasher = await hashers.get(algorithmOf(item.digest))
     const file = paths.resolve(item.path, { create: true })!
     const name = `.artifact-${randomBytes(6).toString('hex')}`
-    writeFile(home, item, hasher, { file, temporary: unseen ? file : join(dirname(file), name) })
+    writeEntry(home, item, hasher, { file, temporary: unseen ? file : join(dirname(file), name) })
   }
 }
 
-function writeFile(
+function writeEntry(
   home: string,
   item: PlacedItem,
   hasher: Hasher,
@@ -115,7 +115,7 @@ function writeFile(
   try {
     const out = openSync(temporary, 'wx', 0o666)
     try {
-      copyVerified(home, item, hasher, bytes => writeAll(out, bytes))
+      copyVerified(home, item, hasher, bytes => writeFileSync(out, bytes))
     } finally {
       closeSync(out)
     }
@@ -196,11 +196,5 @@ function readFile(file: string, use: (bytes: Uint8Array) => void): void {
     }
   } finally {
     closeSync(fd)
-  }
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(fd, bytes, done, bytes.length - done)
   }
 }

@@ -1,5 +1,6 @@
 import pLimit from 'p-limit'
 import type { PendingItem } from '../catalog/catalog.js'
+import { listPages } from '../catalog/list-pages.js'
 import { ArtifactError, type ErrorData, storeError } from '../errors.js'
 import type { Remote } from '../remote/remote.js'
 import { checkAborted } from '../store/progress.js'
@@ -42,13 +43,11 @@ export async function pushPending(
   const { signal, onProgress = () => {} } = options
   const context: PushContext = { store, report: createReport(), emit: onProgress, signal }
   const push = new Push(context, openRemote, options)
-  let after: string | undefined
-  do {
+  const pages = listPages(after => {
     checkAborted(signal)
-    const page = await store.catalog.listPending(after)
-    await push.pushPage(page.items)
-    after = page.next
-  } while (after !== undefined)
+    return store.catalog.listPending(after)
+  })
+  for await (const items of pages) await push.pushPage(items)
   return push.finish()
 }
 
