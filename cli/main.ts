@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { Command, CommanderError, InvalidArgumentError, Option } from '@commander-js/extra-typings'
 import { ArtifactError, ERRORS, systemCode } from '../src/errors.js'
 import type { Context, Result } from './context.js'
-import { createProgressBar } from './progress-bar.js'
 
 /**
  * Runs `artifact` with these arguments, prints what it came to, and returns the exit code.
@@ -17,7 +17,7 @@ export async function main(args: string[]): Promise<number> {
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
   const json = args.includes('--json')
-  const bar = process.stderr.isTTY && !json ? createProgressBar(process.stderr) : undefined
+  const bar = process.stderr.isTTY && !json ? await openProgressBar() : undefined
   const context: Context = {
     env: process.env,
     signal: abort.signal,
@@ -49,6 +49,11 @@ export async function main(args: string[]): Promise<number> {
   // What was being read or written then is not worth waiting for.
   if (exitCode === ERRORS.INTERRUPTED.exit) process.exit(exitCode)
   return exitCode
+}
+
+async function openProgressBar() {
+  const { createProgressBar } = await import('./progress-bar.js')
+  return createProgressBar(process.stderr)
 }
 
 type Print = (work: Promise<Result>) => Promise<void>
@@ -234,7 +239,7 @@ function parseCount(text: string): number {
 }
 
 function readVersion(): string {
-  const path = new URL('../../package.json', import.meta.url)
+  const path = fileURLToPath(import.meta.resolve('#package'))
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
 }
 

@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path'
 import { ArtifactError, systemCode } from '../src/errors.js'
 import { parseReferenceUri, referenceBaseName } from '../src/references/parse-uri.js'
 import { splitNamedUri } from '../src/references/split-named-uri.js'
-import { fileError } from '../src/store/file-ingester.js'
+import { fileError } from '../src/store/source-file.js'
 
 /** What `put` is given: a file, a folder or a URI, and its path in the artifact. */
 export interface Source {

@@ -1,15 +1,47 @@
-// Compiles the sources into an empty dist/ and marks the commands executable.
+// Compiles the sources into an empty dist/, and puts the commands together again in dist/bin/: a
+// few files instead of two hundred, which is a third of the time that a short command takes.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-rmSync(join(root, 'dist'), { recursive: true, force: true })
+const dist = join(root, 'dist')
+rmSync(dist, { recursive: true, force: true })
 const { status } = spawnSync('npx', ['--no-install', 'tsc', '-p', 'tsconfig.json'], {
   cwd: root,
   stdio: 'inherit',
 })
 if (status !== 0) process.exit(status ?? 1)
-for (const command of ['artifact', 'artifactd'])
-  chmodSync(join(root, 'dist/cli', `${command}.js`), 0o755)
+
+// Installed by the step before this one.
+const { build } = await import('esbuild')
+await build({
+  absWorkingDir: root,
+  entryPoints: [
+    'dist/cli/artifact.js',
+    'dist/cli/artifactd.js',
+    'dist/src/catalog/host-worker.js',
+    'dist/src/store/ingest-worker.js',
+    'dist/src/store/tree-worker.js',
+  ],
+  outdir: join(dist, 'bin'),
+  entryNames: '[name]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  // What finds files of its own by its place, or is loaded only by long commands, stays where it is.
+  external: ['level', 'pino', 'fastify', 'got', 'hash-wasm', '@aws-sdk/*', '@google-cloud/*'],
+  // Packages in CommonJS ask for Node's modules with `require`.
+  banner: {
+    js: "import { createRequire as createBundleRequire } from 'node:module'; const require = createBundleRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+})
+for (const folder of ['cli', 'bin']) {
+  for (const command of ['artifact', 'artifactd']) {
+    chmodSync(join(dist, folder, `${command}.js`), 0o755)
+  }
+}

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemCode } from '../errors.js'
-import { fileError } from '../store/file-ingester.js'
+import { fileError } from '../store/source-file.js'
 
 /** The rules of a folder's `.artifactignore`, if it has one. @throws `FILE_UNREADABLE`. */
 export function readIgnoreFile(root: string): string[] {

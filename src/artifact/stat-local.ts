@@ -1,5 +1,5 @@
 import { type Stats, statSync } from 'node:fs'
-import { fileError } from '../store/file-ingester.js'
+import { fileError } from '../store/source-file.js'
 
 /** Looks at a file of the user's, links followed. @throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`. */
 export function statLocal(file: string): Stats {

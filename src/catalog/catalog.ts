@@ -204,3 +204,27 @@ export interface Catalog {
 
 /** Most keys or items in one call: keeps a message under about a megabyte. */
 export const MAX_BATCH = 5000
+
+/** The catalog's methods, as they are called over the socket. */
+export const CATALOG_METHODS = [
+  'locate',
+  'locateExternal',
+  'describe',
+  'getFolders',
+  'putFolders',
+  'findReferences',
+  'rememberReferences',
+  'addPack',
+  'addObjects',
+  'log',
+  'moveAliases',
+  'import',
+  'findVersion',
+  'getVersion',
+  'getExternal',
+  'listVersions',
+  'listComplete',
+  'listPending',
+  'settle',
+  'setPendingError',
+] as const satisfies readonly (keyof Catalog)[]

@@ -1,32 +1,8 @@
 import { type Endpoint, listenAt } from '../ipc/endpoint.js'
 import { type RpcHandler, serveRpc } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
-import type { Catalog } from './catalog.js'
+import { CATALOG_METHODS } from './catalog.js'
 import { openLevelCatalog } from './open-level-catalog.js'
-
-/** The catalog's methods, as they are called over the socket. */
-export const CATALOG_METHODS = [
-  'locate',
-  'locateExternal',
-  'describe',
-  'getFolders',
-  'putFolders',
-  'findReferences',
-  'rememberReferences',
-  'addPack',
-  'addObjects',
-  'log',
-  'moveAliases',
-  'import',
-  'findVersion',
-  'getVersion',
-  'getExternal',
-  'listVersions',
-  'listComplete',
-  'listPending',
-  'settle',
-  'setPendingError',
-] as const satisfies readonly (keyof Catalog)[]
 
 export interface Host {
   /** Stops listening, drains what is under way, and gives LevelDB up. */

@@ -76,12 +76,15 @@ async function indexSoundPack(db: Database, home: string, packId: string): Promi
 async function putLocations(db: Database, located: { key: BlobKey; location: Location }[]) {
   for (let start = 0; start < located.length; start += MAX_BATCH) {
     await db.batch<Buffer, Buffer>(
+      // With encodings of its own an operation is taken as it is: half the time of a batch.
       located.slice(start, start + MAX_BATCH).map(({ key, location }) => ({
         type: 'put',
         key: locationKey(key),
         value: encodeLocation(location),
+        keyEncoding: 'buffer',
+        valueEncoding: 'buffer',
       })),
-      { keyEncoding: 'buffer', valueEncoding: 'buffer' },
+      {},
     )
   }
 }

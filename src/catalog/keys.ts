@@ -1,4 +1,4 @@
-import { ALGORITHMS, algorithmOf, digestBytes } from '../model/digest.js'
+import { ALGORITHMS, algorithmOf, hexOf } from '../model/digest.js'
 import type { CollectionName } from '../model/version.js'
 import type { KeyRef, Location } from './catalog.js'
 
@@ -48,8 +48,13 @@ const KIND_BYTE = { blob: 1, piece: 2, recipe: 3 } as const
 
 /** `b`, kind, algorithm, digest: binary, because there is one for every small file. */
 export function locationKey({ kind, digest }: KeyRef): Buffer {
-  const head = Buffer.from([0x62, KIND_BYTE[kind], ALGORITHMS[algorithmOf(digest)].id])
-  return Buffer.concat([head, digestBytes(digest)])
+  const { bytes, id } = ALGORITHMS[algorithmOf(digest)]
+  const key = Buffer.allocUnsafe(3 + bytes)
+  key[0] = 0x62
+  key[1] = KIND_BYTE[kind]
+  key[2] = id
+  key.write(hexOf(digest), 3, 'hex')
+  return key
 }
 
 /** All locations. */

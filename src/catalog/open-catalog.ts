@@ -5,8 +5,7 @@ import { ArtifactError, type ErrorData, storeError } from '../errors.js'
 import { connectTo } from '../ipc/endpoint.js'
 import { ConnectionLost, RpcClient } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
-import type { Catalog } from './catalog.js'
-import { CATALOG_METHODS } from './host.js'
+import { CATALOG_METHODS, type Catalog } from './catalog.js'
 
 /** How long a store may be held by a process that does not serve it, before a call gives up. */
 const BUSY_MS = 10_000

@@ -51,6 +51,11 @@ export class DirectWriter {
   }
 
   write(bytes: Uint8Array): void {
+    if (this.#buffered + bytes.length < this.#buffer.length) {
+      this.#buffer.set(bytes, this.#buffered)
+      this.#buffered += bytes.length
+      return
+    }
     for (let done = 0; done < bytes.length; ) {
       const room = this.#buffer.length - this.#buffered
       const part = bytes.subarray(done, done + room)

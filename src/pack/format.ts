@@ -86,21 +86,53 @@ export function recordLength(record: Pick<RecordHeader, 'digest' | 'storedLength
   return RECORD_HEADER_BYTES + digestLength + record.storedLength + RECORD_TRAILER_BYTES
 }
 
+/** A record's header in the terms of the format: what is known without its digest's text. */
+export interface RawHeader {
+  kind: number
+  /** The number of the algorithm; 0 where there is no digest. */
+  algorithm: number
+  encoding: Encoding
+  digest: Uint8Array
+  plainLength: number
+  storedLength: number
+}
+
+// One header at a time is made here: there is one for every small file.
+const header = Buffer.alloc(RECORD_HEADER_BYTES + MAX_DIGEST_BYTES)
+const headerView = new DataView(header.buffer, header.byteOffset, header.length)
+const headerFixed = header.subarray(0, 24)
+
+/** The header of a record with its digest; valid until the next call. */
+export function writeRecordHeader(raw: RawHeader): Buffer {
+  const { kind, algorithm, encoding, digest, plainLength, storedLength } = raw
+  headerView.setUint32(0, RECORD_MAGIC, true)
+  header[4] = kind
+  header[5] = algorithm
+  header[6] = encoding
+  header[7] = digest.length
+  setLength(headerView, 8, plainLength)
+  setLength(headerView, 16, storedLength)
+  header.set(digest, RECORD_HEADER_BYTES)
+  headerView.setUint32(24, crc32(digest, crc32(headerFixed)), true)
+  return header.subarray(0, RECORD_HEADER_BYTES + digest.length)
+}
+
+/** Writes a length or an offset as a u64. */
+export function setLength(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value >>> 0, true)
+  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
+}
+
 /** The header of a record with its digest. */
-export function encodeRecordHeader(header: RecordHeader): Buffer {
-  const { digest } = header
-  const digestPart = digest === null ? null : digestBytes(digest)
-  const bytes = Buffer.allocUnsafe(RECORD_HEADER_BYTES + (digestPart?.length ?? 0))
-  bytes.writeUInt32LE(RECORD_MAGIC, 0)
-  bytes[4] = KIND_NUMBERS[header.kind]
-  bytes[5] = digest === null ? 0 : ALGORITHMS[algorithmOf(digest)].id
-  bytes[6] = header.encoding
-  bytes[7] = digestPart?.length ?? 0
-  bytes.writeBigUInt64LE(BigInt(header.plainLength), 8)
-  bytes.writeBigUInt64LE(BigInt(header.storedLength), 16)
-  digestPart?.copy(bytes, RECORD_HEADER_BYTES)
-  bytes.writeUInt32LE(headerChecksum(bytes), 24)
-  return bytes
+export function encodeRecordHeader({ kind, digest, ...lengths }: RecordHeader): Buffer {
+  return Buffer.from(
+    writeRecordHeader({
+      kind: KIND_NUMBERS[kind],
+      algorithm: digest === null ? 0 : ALGORITHMS[algorithmOf(digest)].id,
+      digest: digest === null ? Buffer.alloc(0) : digestBytes(digest),
+      ...lengths,
+    }),
+  )
 }
 
 /**

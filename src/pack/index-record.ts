@@ -1,17 +1,19 @@
 import { crc32 } from 'node:zlib'
-import { ALGORITHMS, algorithmOf, digestBytes, hexOf } from '../model/digest.js'
+import { ALGORITHMS, algorithmOf, hexOf } from '../model/digest.js'
 import {
   encodeRecordHeader,
   KIND_NUMBERS,
   PACK_HEADER_BYTES,
   type PackedRecord,
   packError,
+  type RawHeader,
   RECORD_HEADER_BYTES,
   RECORD_TRAILER_BYTES,
   readDigest,
   readEncoding,
   readLength,
   recordLength,
+  setLength,
 } from './format.js'
 
 export const FOOTER_BYTES = 24
@@ -25,24 +27,75 @@ const KIND_NAMES = new Map(
   (['blob', 'piece', 'recipe'] as const).map(kind => [KIND_NUMBERS[kind] as number, kind]),
 )
 
-/** The index record of a pack, which starts at byte `offset`, and the footer after it. */
-export function encodeIndex(records: PackedRecord[], offset: number): Buffer {
-  const rows = sortRecords(records).map(encodeRow)
-  const body = Buffer.concat(rows)
-  const header = encodeRecordHeader({
-    kind: 'index',
-    digest: null,
-    encoding: 0,
-    plainLength: body.length,
-    storedLength: body.length,
-  })
-  const tail = Buffer.alloc(RECORD_TRAILER_BYTES + FOOTER_BYTES)
-  tail.writeUInt32LE(crc32(body), 0)
-  tail.writeBigUInt64LE(BigInt(offset), 4)
-  tail.writeUInt32LE(rows.length, 12)
-  tail.writeUInt32LE(crc32(tail.subarray(4, 16)), 16)
-  FOOTER_MAGIC.copy(tail, 20)
-  return Buffer.concat([header, body, tail])
+/** The rows of a pack's index, collected while the pack is written. */
+export class IndexRows {
+  #rows = Buffer.allocUnsafe(64 << 10)
+  #view = new DataView(this.#rows.buffer, this.#rows.byteOffset, this.#rows.length)
+  #length = 0
+  readonly #starts: number[] = []
+
+  get count(): number {
+    return this.#starts.length
+  }
+
+  add(record: RawHeader, offset: number): void {
+    const { kind, algorithm, encoding, digest, plainLength, storedLength } = record
+    const start = this.#length
+    const numbers = start + 4 + digest.length
+    this.#reserve(numbers + 24)
+    this.#rows[start] = kind
+    this.#rows[start + 1] = algorithm
+    this.#rows[start + 2] = encoding
+    this.#rows[start + 3] = digest.length
+    this.#rows.set(digest, start + 4)
+    setLength(this.#view, numbers, offset)
+    setLength(this.#view, numbers + 8, plainLength)
+    setLength(this.#view, numbers + 16, storedLength)
+    this.#starts.push(start)
+    this.#length = numbers + 24
+  }
+
+  /** The index record, which starts at byte `offset` of the pack, and the footer after it. */
+  encode(offset: number): Buffer {
+    const body = this.#sorted()
+    const header = encodeRecordHeader({
+      kind: 'index',
+      digest: null,
+      encoding: 0,
+      plainLength: body.length,
+      storedLength: body.length,
+    })
+    const tail = Buffer.alloc(RECORD_TRAILER_BYTES + FOOTER_BYTES)
+    tail.writeUInt32LE(crc32(body), 0)
+    tail.writeBigUInt64LE(BigInt(offset), 4)
+    tail.writeUInt32LE(this.count, 12)
+    tail.writeUInt32LE(crc32(tail.subarray(4, 16)), 16)
+    FOOTER_MAGIC.copy(tail, 20)
+    return Buffer.concat([header, body, tail])
+  }
+
+  /** By kind, algorithm and digest bytes, then as the records lie: as `sortRecords` sorts. */
+  #sorted(): Buffer {
+    const rows = this.#starts.map(start => {
+      const numbers = start + 4 + this.#rows[start + 3]!
+      const kind = this.#rows.toString('latin1', start, start + 2)
+      const rank = kind + this.#rows.toString('latin1', start + 4, numbers)
+      return { start, end: numbers + 24, rank }
+    })
+    rows.sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.start - b.start))
+    const body = Buffer.allocUnsafe(this.#length)
+    let length = 0
+    for (const { start, end } of rows) length += this.#rows.copy(body, length, start, end)
+    return body
+  }
+
+  #reserve(length: number): void {
+    if (length <= this.#rows.length) return
+    const rows = Buffer.allocUnsafe(this.#rows.length * 2)
+    this.#rows.copy(rows)
+    this.#rows = rows
+    this.#view = new DataView(rows.buffer, rows.byteOffset, rows.length)
+  }
 }
 
 /** Where the index record starts and how many rows it has, or null if `footer` is not sound. */
@@ -92,20 +145,6 @@ export function sortRecords(records: PackedRecord[]): PackedRecord[] {
 function rankOf({ key }: PackedRecord): string {
   const algorithm = ALGORITHMS[algorithmOf(key.digest)].id
   return `${KIND_NUMBERS[key.kind]}${algorithm}${hexOf(key.digest)}`
-}
-
-function encodeRow({ key, encoding, offset, storedLength }: PackedRecord): Buffer {
-  const digest = digestBytes(key.digest)
-  const row = Buffer.allocUnsafe(ROW_BYTES + digest.length)
-  row[0] = KIND_NUMBERS[key.kind]
-  row[1] = ALGORITHMS[algorithmOf(key.digest)].id
-  row[2] = encoding
-  row[3] = digest.length
-  digest.copy(row, 4)
-  row.writeBigUInt64LE(BigInt(offset), 4 + digest.length)
-  row.writeBigUInt64LE(BigInt(key.size), 12 + digest.length)
-  row.writeBigUInt64LE(BigInt(storedLength), 20 + digest.length)
-  return row
 }
 
 function decodeRow(row: Buffer, offset: number): PackedRecord {

@@ -4,16 +4,17 @@ import { crc32 } from 'node:zlib'
 import { DirectWriter } from '../disk/direct-writer.js'
 import { storeError } from '../errors.js'
 import type { BlobKind } from '../model/blob-key.js'
-import type { Digest } from '../model/digest.js'
+import { ALGORITHMS, algorithmOf, type Digest, digestBytes } from '../model/digest.js'
 import {
   type Encoding,
   encodePackHeader,
-  encodeRecordHeader,
-  type PackedRecord,
+  KIND_NUMBERS,
   type PackHeader,
+  type RawHeader,
   RECORD_TRAILER_BYTES,
+  writeRecordHeader,
 } from './format.js'
-import { encodeIndex } from './index-record.js'
+import { IndexRows } from './index-record.js'
 
 export interface NewRecord {
   kind: BlobKind
@@ -45,7 +46,8 @@ export class PackWriter {
   readonly packId: string
   readonly path: string
   readonly #file: DirectWriter
-  readonly #records: PackedRecord[] = []
+  readonly #rows = new IndexRows()
+  readonly #trailer = Buffer.allocUnsafe(RECORD_TRAILER_BYTES)
   #size = 0
   #plainBytes = 0
   #state: 'open' | 'finishing' | 'finished' | 'abandoned' = 'open'
@@ -72,7 +74,7 @@ export class PackWriter {
 
   /** Records so far. */
   get count(): number {
-    return this.#records.length
+    return this.#rows.count
   }
 
   /** The plain lengths of all records so far, added up. */
@@ -81,8 +83,23 @@ export class PackWriter {
   }
 
   /** Adds a record and returns the offset at which it starts. It is durable after `finish`. */
-  append(record: NewRecord): number {
-    const { kind, digest, plainLength, encoding = 0, bytes } = record
+  append({ kind, digest, plainLength, encoding = 0, bytes }: NewRecord): number {
+    return this.appendRaw(
+      {
+        kind: KIND_NUMBERS[kind],
+        algorithm: ALGORITHMS[algorithmOf(digest)].id,
+        encoding,
+        digest: digestBytes(digest),
+        plainLength,
+        storedLength: bytes.length,
+      },
+      bytes,
+    )
+  }
+
+  /** As `append`, for a digest that is at hand as bytes. */
+  appendRaw(record: RawHeader, bytes: Uint8Array): number {
+    const { encoding, plainLength } = record
     if (!Number.isSafeInteger(plainLength) || plainLength < 0) {
       throw new TypeError(`not a length: ${plainLength}`)
     }
@@ -91,16 +108,15 @@ export class PackWriter {
     }
     this.#expectOpen()
     const offset = this.#size
-    const storedLength = bytes.length
-    const header = encodeRecordHeader({ kind, digest, encoding, plainLength, storedLength })
-    const trailer = Buffer.allocUnsafe(RECORD_TRAILER_BYTES)
-    trailer.writeUInt32LE(crc32(bytes), 0)
-    this.#attempt(() => {
-      this.#put(header)
+    this.#trailer.writeUInt32LE(crc32(bytes), 0)
+    try {
+      this.#put(writeRecordHeader(record))
       this.#put(bytes)
-      this.#put(trailer)
-    })
-    this.#records.push({ key: { kind, digest, size: plainLength }, encoding, offset, storedLength })
+      this.#put(this.#trailer)
+    } catch (error) {
+      throw this.#fail(error)
+    }
+    this.#rows.add(record, offset)
     this.#plainBytes += plainLength
     return offset
   }
@@ -142,11 +158,11 @@ export class PackWriter {
     this.#expectOpen()
     this.#state = 'finishing'
     this.#attempt(() => {
-      this.#put(encodeIndex(this.#records, this.#size))
+      this.#put(this.#rows.encode(this.#size))
       this.#file.end()
       fchmodSync(this.#file.fd, 0o444)
     })
-    return { packId: this.packId, size: this.#size, count: this.#records.length }
+    return { packId: this.packId, size: this.#size, count: this.#rows.count }
   }
 
   #close(summary: PackSummary): PackSummary {

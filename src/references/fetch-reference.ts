@@ -1,4 +1,3 @@
-import { createCRC32 } from 'hash-wasm'
 import pRetry from 'p-retry'
 import { ArtifactError } from '../errors.js'
 import { createHasher } from '../hash/hasher.js'
@@ -106,6 +105,7 @@ async function createContentCheck(digest: string): Promise<ContentCheck | undefi
     return hasher
   }
   if (!digest.startsWith('crc32c:')) return undefined
+  const { createCRC32 } = await import('hash-wasm')
   const crc = await createCRC32(CRC32C_POLYNOMIAL)
   return {
     init: () => void crc.init(),

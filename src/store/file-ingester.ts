@@ -1,25 +1,24 @@
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fdatasyncSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  rmSync,
-} from 'node:fs'
+import { closeSync, fchmodSync, fdatasyncSync, fstatSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DirectWriter } from '../disk/direct-writer.js'
 import { publishFiles } from '../disk/publish.js'
-import { ArtifactError, type ErrorData, systemCode } from '../errors.js'
+import { ArtifactError, type ErrorData } from '../errors.js'
 import { type Hasher, hashBytes } from '../hash/hasher.js'
 import type { BlobKey, BlobKind } from '../model/blob-key.js'
-import { ALGORITHMS, type Digest, digestBytes } from '../model/digest.js'
+import {
+  ALGORITHMS,
+  type Algorithm,
+  algorithmOf,
+  type Digest,
+  digestBytes,
+} from '../model/digest.js'
 import { objectPath, packPath } from '../model/home.js'
+import { KIND_NUMBERS, type RawHeader } from '../pack/format.js'
 import { PackWriter } from '../pack/pack-writer.js'
 import { STATS_A_FILE } from './folder-block.js'
+import { flushInPlace, isFileError, openSource, readAsSeen, readSome } from './source-file.js'
+import { TreeBatch } from './tree-batch.js'
 
 /** Files below this size go into packs; others stay whole files, ready for reflinks. */
 export const LARGE_BYTES = 256 * 1024
@@ -47,14 +46,14 @@ export interface FileStat {
 
 /** Files of a folder tree, as a scan saw them; columns as in `FolderBlock`. */
 export interface FileColumns {
-  /** Absolute. */
-  files: string[]
+  /** Absolute, with a slash at the end, each with some of its files. */
+  folders: { path: string; names: string[] }[]
   sizes: Float64Array
   stats: BigUint64Array
 }
 
 /** The columns again, as the files were when they were hashed. */
-export interface ReadColumns extends Omit<FileColumns, 'files'> {
+export interface ReadColumns extends Omit<FileColumns, 'folders'> {
   digests: Uint8Array
   /** The first file that could not be read, if one could not. */
   error?: ErrorData
@@ -68,7 +67,7 @@ export interface Published {
   objects: BlobKey[]
 }
 
-type Held =
+export type Held =
   | { in: 'memory'; key: BlobKey; bytes: Uint8Array }
   | { in: 'file'; key: BlobKey; path: string }
   | { in: 'place'; key: BlobKey }
@@ -91,10 +90,10 @@ export interface IngesterOptions {
 export class FileIngester {
   readonly #options: IngesterOptions
   readonly #batches = new Map<number, (Held | undefined)[]>()
+  readonly #trees = new Map<number, TreeBatch>()
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES)
   /** Buffers for the small files of a batch, used again when it is stored. */
   readonly #arenas: Buffer[] = []
-  readonly #lent = new Map<number, Buffer>()
   #pack: PackWriter | undefined
 
   constructor(options: IngesterOptions) {
@@ -121,60 +120,48 @@ export class FileIngester {
    * As `read`, for files that a scan has just looked at: a file that is unchanged since is read with
    * one look more. Stops at the first that cannot be read.
    */
-  readColumns(batch: number, { files, sizes, stats }: FileColumns): ReadColumns {
-    const held: (Held | undefined)[] = []
-    this.#batches.set(batch, held)
-    const width = ALGORITHMS[this.#options.hasher.algorithm].bytes
-    const digests = new Uint8Array(files.length * width)
+  readColumns(batch: number, { folders, sizes, stats }: FileColumns): ReadColumns {
+    const { hasher } = this.#options
     const arena = this.#arenas.pop() ?? Buffer.allocUnsafeSlow(ARENA_BYTES)
-    this.#lent.set(batch, arena)
-    let used = 0
-    for (let index = 0; index < files.length; index += 1) {
-      const file = files[index]!
-      const seen = stats.subarray(index * STATS_A_FILE, (index + 1) * STATS_A_FILE)
-      try {
-        const size = sizes[index]!
-        const fits = size < LARGE_BYTES && used + size < arena.length
-        const target = fits ? arena.subarray(used, used + size + 1) : undefined
-        let content = target && this.#readAsSeen(file, target, seen)
-        if (content) {
-          used += size
-        } else {
-          const read = this.#readStable(file, 'mutable')
-          content = read.content
-          sizes[index] = read.stat.size
-          seen.set([BigInt(read.stat.ino), BigInt(read.stat.mtimeNs), BigInt(read.stat.ctimeNs)])
+    const width = ALGORITHMS[hasher.algorithm].bytes
+    const tree = new TreeBatch(arena, { files: sizes.length, width })
+    this.#trees.set(batch, tree)
+    let index = 0
+    try {
+      for (const { path, names } of folders) {
+        for (const name of names) {
+          this.#readTreeFile(path + name, tree, { index, sizes, stats })
+          index += 1
         }
-        held.push(content)
-        digests.set(digestBytes(content.key.digest), index * width)
-      } catch (error) {
-        if (!isFileError(error)) throw error
-        return { sizes, stats, digests, error: error.toJSON() }
       }
+    } catch (error) {
+      if (!isFileError(error)) throw error
+      return { sizes, stats, digests: tree.digests, error: error.toJSON() }
     }
-    return { sizes, stats, digests }
+    return { sizes, stats, digests: tree.digests }
   }
 
-  /** Undefined for a file that is not as it was seen, or not as long as the target less one. */
-  #readAsSeen(file: string, target: Buffer, seen: BigUint64Array): Held | undefined {
-    const fd = openSource(file, false)
-    try {
-      // A regular file gives fewer bytes than asked for only at its end.
-      const length = readSome(fd, file, target, 0)
-      const stat = fstatSync(fd, { bigint: true })
-      const same =
-        length === target.length - 1 &&
-        stat.size === BigInt(length) &&
-        stat.ino === seen[0] &&
-        stat.mtimeNs === seen[1] &&
-        stat.ctimeNs === seen[2]
-      if (!same || !stat.isFile()) return undefined
-      const bytes = target.subarray(0, length)
-      const digest = hashBytes(this.#options.hasher, bytes)
-      return { in: 'memory', key: { kind: 'blob', digest, size: length }, bytes }
-    } finally {
-      closeSync(fd)
+  #readTreeFile(
+    file: string,
+    tree: TreeBatch,
+    { index, sizes, stats }: { index: number; sizes: Float64Array; stats: BigUint64Array },
+  ): void {
+    const { hasher } = this.#options
+    const size = sizes[index]!
+    const at = index * STATS_A_FILE
+    const room = size < LARGE_BYTES ? tree.room(size + 1) : undefined
+    if (room && readAsSeen(file, room, { size, stats, at })) {
+      hasher.init()
+      hasher.update(room.subarray(0, size))
+      tree.add(size, hasher.rawDigest())
+      return
     }
+    const { content, stat } = this.#readStable(file, 'mutable')
+    sizes[index] = stat.size
+    stats[at] = BigInt(stat.ino)
+    stats[at + 1] = BigInt(stat.mtimeNs)
+    stats[at + 2] = BigInt(stat.ctimeNs)
+    tree.hold(content, digestBytes(content.key.digest))
   }
 
   /** As `read`, for bytes that are at hand. */
@@ -189,26 +176,36 @@ export class FileIngester {
 
   /** Keeps the items of a batch that are marked, and forgets the rest. */
   store(batch: number, keep: boolean[]): Published {
-    const held = this.#batches.get(batch) ?? []
-    this.#batches.delete(batch)
-    const arena = this.#lent.get(batch)
-    this.#lent.delete(batch)
     const published: Published = { packs: [], objects: [] }
     const moves: { from: string; to: string }[] = []
-    held.forEach((item, index) => {
-      if (!item) return
+    const storeHeld = (item: Held, index: number) => {
       if (item.in === 'place') return
       if (!keep[index]) {
         if (item.in === 'file') rmSync(item.path)
       } else if (item.in === 'memory') {
-        this.#append(item.key, item.bytes, published)
+        const { kind, digest } = item.key
+        const algorithm = algorithmOf(digest)
+        this.#append({ kind, algorithm, digest: digestBytes(digest) }, item.bytes, published)
       } else {
         moves.push({ from: item.path, to: objectPath(this.#options.home, item.key.digest) })
         published.objects.push(item.key)
       }
+    }
+    this.#batches.get(batch)?.forEach((item, index) => {
+      if (item) storeHeld(item, index)
     })
+    this.#batches.delete(batch)
+    const tree = this.#trees.get(batch)
+    if (tree) {
+      const { algorithm } = this.#options.hasher
+      tree.forEach((index, digest, content) => {
+        if ('in' in content) storeHeld(content, index)
+        else if (keep[index]) this.#append({ kind: 'blob', algorithm, digest }, content, published)
+      })
+      this.#trees.delete(batch)
+      this.#arenas.push(tree.arena)
+    }
     publishFiles(moves)
-    if (arena) this.#arenas.push(arena)
     return published
   }
 
@@ -307,9 +304,22 @@ export class FileIngester {
     }
   }
 
-  #append(key: BlobKey, bytes: Uint8Array, published: Published): void {
+  #append(
+    { kind, algorithm, digest }: { kind: BlobKind; algorithm: Algorithm; digest: Uint8Array },
+    bytes: Uint8Array,
+    published: Published,
+  ): void {
     this.#pack ??= this.#startPack()
-    this.#pack.append({ kind: key.kind, digest: key.digest, plainLength: key.size, bytes })
+    const { length } = bytes
+    const header: RawHeader = {
+      kind: KIND_NUMBERS[kind],
+      algorithm: ALGORITHMS[algorithm].id,
+      encoding: 0,
+      digest,
+      plainLength: length,
+      storedLength: length,
+    }
+    this.#pack.appendRaw(header, bytes)
     if (this.#pack.size >= PACK_BYTES || this.#pack.count >= PACK_RECORDS) {
       this.#finishPack(published)
     }
@@ -328,53 +338,5 @@ export class FileIngester {
     const { packId } = pack.finish()
     publishFiles([{ from: pack.path, to: packPath(this.#options.home, packId) }])
     published.packs.push(packId)
-  }
-}
-
-function openSource(file: string, check = true): number {
-  try {
-    // O_NONBLOCK: a fifo that took the file's place must not hang the worker.
-    const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
-    if (!check || fstatSync(fd).isFile()) return fd
-    closeSync(fd)
-  } catch (error) {
-    // Sockets, and devices that are not there.
-    if (systemCode(error) !== 'ENXIO') throw fileError(error, file)
-  }
-  throw new ArtifactError('FILE_UNSUPPORTED', `${file} is not a regular file`, {
-    details: { file },
-  })
-}
-
-function readSome(fd: number, file: string, buffer: Buffer, offset: number): number {
-  try {
-    return readSync(fd, buffer, offset, buffer.length - offset, null)
-  } catch (error) {
-    throw fileError(error, file)
-  }
-}
-
-/** A failure to open or read a user's file, as a coded error that names it. */
-export function fileError(error: unknown, file: string): ArtifactError {
-  if (error instanceof ArtifactError) return error
-  const code = systemCode(error)
-  const gone = code === 'ENOENT' || code === 'ENOTDIR'
-  return new ArtifactError(
-    gone ? 'FILE_NOT_FOUND' : 'FILE_UNREADABLE',
-    gone ? `there is no file ${file}` : `cannot read ${file}: ${(error as Error).message}`,
-    { cause: error, details: { file, system: code } },
-  )
-}
-
-/** Errors of one file; all others are the store's and end the whole ingest. */
-export function isFileError(error: unknown): error is ArtifactError {
-  return error instanceof ArtifactError && error.code.startsWith('FILE_')
-}
-
-function flushInPlace(fd: number, file: string): void {
-  try {
-    fsyncSync(fd)
-  } catch (error) {
-    throw fileError(error, file)
   }
 }

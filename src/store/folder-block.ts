@@ -29,6 +29,19 @@ export function createBlock(names: string[], digestBytes: number): FolderBlock {
   }
 }
 
+/** The first rows of a block, under these names. */
+export function cutBlock(block: FolderBlock, names: string[], digestBytes: number): FolderBlock {
+  const count = names.length
+  if (count === block.names.length) return { ...block, names }
+  return {
+    names,
+    sizes: block.sizes.slice(0, count),
+    stats: block.stats.slice(0, count * STATS_A_FILE),
+    digests: block.digests.slice(0, count * digestBytes),
+    known: block.known.slice(0, count),
+  }
+}
+
 /** What one record of the stat cache says beside its files. */
 export interface FolderRecordHead {
   algorithm: Algorithm
@@ -59,6 +72,7 @@ export function encodeFolderRecord(
   const names = Buffer.from(kept.map(index => `${block.names[index]}\0`).join(''), 'utf8')
   const row = 8 + STATS_A_FILE * 8 + width
   const bytes = Buffer.alloc(HEAD_BYTES + kept.length * row + names.length)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   bytes[0] = RECORD_VERSION
   bytes[1] = ALGORITHMS[algorithm].id
   bytes.write(epoch, 2, 'hex')
@@ -66,12 +80,12 @@ export function encodeFolderRecord(
   bytes.writeUInt32LE(kept.length, 18)
   let at = HEAD_BYTES
   for (const index of kept) {
-    at = bytes.writeDoubleLE(block.sizes[index]!, at)
+    view.setFloat64(at, block.sizes[index]!, true)
     for (let stat = 0; stat < STATS_A_FILE; stat += 1) {
-      at = bytes.writeBigUInt64LE(block.stats[index * STATS_A_FILE + stat]!, at)
+      view.setBigUint64(at + 8 + stat * 8, block.stats[index * STATS_A_FILE + stat]!, true)
     }
-    bytes.set(block.digests.subarray(index * width, (index + 1) * width), at)
-    at += width
+    at += row
+    bytes.set(block.digests.subarray(index * width, (index + 1) * width), at - width)
   }
   names.copy(bytes, at)
   return bytes
@@ -97,10 +111,11 @@ export function decodeFolderRecord(bytes: Buffer): FolderRecord | undefined {
   }
   const block = createBlock(names, width)
   block.known.fill(1)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   for (let index = 0, at = HEAD_BYTES; index < count; index += 1, at += row) {
-    block.sizes[index] = bytes.readDoubleLE(at)
+    block.sizes[index] = view.getFloat64(at, true)
     for (let stat = 0; stat < STATS_A_FILE; stat += 1) {
-      block.stats[index * STATS_A_FILE + stat] = bytes.readBigUInt64LE(at + 8 + stat * 8)
+      block.stats[index * STATS_A_FILE + stat] = view.getBigUint64(at + 8 + stat * 8, true)
     }
     block.digests.set(bytes.subarray(at + row - width, at + row), index * width)
   }

@@ -2,12 +2,13 @@ import { realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Catalog } from '../catalog/catalog.js'
 import { ALGORITHMS, type Algorithm } from '../model/digest.js'
-import { fileError, LARGE_BYTES, TREE_BATCH_BYTES } from './file-ingester.js'
+import { LARGE_BYTES, TREE_BATCH_BYTES } from './file-ingester.js'
 import { encodeFolderRecord, STATS_A_FILE } from './folder-block.js'
 import type { FolderNode } from './folder-tree.js'
 import type { Ingest } from './ingest.js'
 import { checkAborted } from './progress.js'
 import type { ScannedFolder } from './scan-folder.js'
+import { fileError } from './source-file.js'
 
 /** Folders that are scanned in one task. */
 const FOLDERS_A_SCAN = 32
@@ -38,6 +39,13 @@ interface FolderAt {
   /** Relative to the root. */
   folder: string
   ancestors: string[]
+}
+
+/** Some files of one scanned folder that follow each other. */
+interface FileRange {
+  folder: number
+  start: number
+  end: number
 }
 
 /**
@@ -142,11 +150,13 @@ class TreeIngest {
   async #readUnknown(folders: FolderAt[], scanned: ScannedFolder[]): Promise<boolean[]> {
     const reading: Promise<void>[] = []
     const any = scanned.map(() => false)
-    let slice: { folder: number; file: number }[] = []
+    let slice: FileRange[] = []
+    let files = 0
     let bytes = 0
     const flush = () => {
-      if (slice.length > 0) reading.push(this.#readSlice(folders, scanned, slice))
+      if (files > 0) reading.push(this.#readSlice(folders, scanned, slice))
       slice = []
+      files = 0
       bytes = 0
     }
     scanned.forEach(({ block }, folder) => {
@@ -161,8 +171,11 @@ class TreeIngest {
         }
         any[folder] = true
         const small = size < LARGE_BYTES ? size : 0
-        if (bytes + small > TREE_BATCH_BYTES || slice.length === FILES_A_READ) flush()
-        slice.push({ folder, file })
+        if (bytes + small > TREE_BATCH_BYTES || files === FILES_A_READ) flush()
+        const last = slice.at(-1)
+        if (last?.folder === folder && last.end === file) last.end += 1
+        else slice.push({ folder, start: file, end: file + 1 })
+        files += 1
         bytes += small
         // A large file takes as long as many small ones.
         if (size >= LARGE_BYTES) flush()
@@ -178,31 +191,42 @@ class TreeIngest {
   async #readSlice(
     folders: FolderAt[],
     scanned: ScannedFolder[],
-    slice: { folder: number; file: number }[],
+    slice: FileRange[],
   ): Promise<void> {
+    const files = slice.reduce((sum, { start, end }) => sum + end - start, 0)
     const result = await this.#target.ingest.schedule(worker => {
       this.#check()
-      const sizes = new Float64Array(slice.length)
-      const stats = new BigUint64Array(slice.length * STATS_A_FILE)
-      const files = slice.map(({ folder, file }, index) => {
+      const sizes = new Float64Array(files)
+      const stats = new BigUint64Array(files * STATS_A_FILE)
+      let at = 0
+      for (const { folder, start, end } of slice) {
         const { block } = scanned[folder]!
-        sizes[index] = block.sizes[file]!
-        stats.set(statsOf(block.stats, file), index * STATS_A_FILE)
-        return join(this.#root, folders[folder]!.folder, block.names[file]!)
-      })
-      return worker.store({ files, sizes, stats }, this.#options.mayHave)
+        sizes.set(block.sizes.subarray(start, end), at)
+        stats.set(statsOf(block.stats, start, end), at * STATS_A_FILE)
+        at += end - start
+      }
+      const named = slice.map(({ folder, start, end }) => ({
+        path: join(this.#root, folders[folder]!.folder, '/'),
+        names: scanned[folder]!.block.names.slice(start, end),
+      }))
+      return worker.store({ folders: named, sizes, stats }, this.#options.mayHave)
     }, true)
-    const done = { files: slice.length, bytes: 0, newFiles: 0, newBytes: 0 }
-    slice.forEach(({ folder, file }, index) => {
+    const width = this.#width
+    const { sizes, stats, digests, isNew } = result
+    let at = 0
+    for (const { folder, start, end } of slice) {
       const { block } = scanned[folder]!
-      const size = result.sizes[index]!
-      block.sizes[file] = size
-      block.stats.set(statsOf(result.stats, index), file * STATS_A_FILE)
-      const digest = result.digests.subarray(index * this.#width, (index + 1) * this.#width)
-      block.digests.set(digest, file * this.#width)
-      block.known[file] = 1
+      const next = at + end - start
+      block.sizes.set(sizes.subarray(at, next), start)
+      block.stats.set(statsOf(stats, at, next), start * STATS_A_FILE)
+      block.digests.set(digests.subarray(at * width, next * width), start * width)
+      block.known.fill(1, start, end)
+      at = next
+    }
+    const done = { files, bytes: 0, newFiles: 0, newBytes: 0 }
+    sizes.forEach((size, index) => {
       done.bytes += size
-      if (!result.isNew[index]) return
+      if (!isNew[index]) return
       done.newFiles += 1
       done.newBytes += size
     })
@@ -238,8 +262,8 @@ function childrenOf({ folder, ancestors }: FolderAt, { folders }: ScannedFolder)
   }))
 }
 
-function statsOf(stats: BigUint64Array, file: number): BigUint64Array {
-  return stats.subarray(file * STATS_A_FILE, (file + 1) * STATS_A_FILE)
+function statsOf(stats: BigUint64Array, start: number, end: number): BigUint64Array {
+  return stats.subarray(start * STATS_A_FILE, end * STATS_A_FILE)
 }
 
 /** As `Promise.all`, but waits for all of them to end before it tells the first failure. */

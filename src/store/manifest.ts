@@ -50,12 +50,19 @@ export async function writeManifest(
     if (waiting.length >= PIECES_A_WRITE) await flush()
     await yieldToLoop()
   }
-  for await (const entry of entries) {
+  /** @returns whether it is time for a turn. */
+  const add = (entry: Entry): boolean => {
     const piece = cutter.push(encodeEntry(entry), entry.path)
     if (piece) waiting.push(piece)
     manifest.size += entry.size
     manifest.fileCount += 1
-    if (lines.push(manifestDigestLine(entry)) === TURN) await turn()
+    return lines.push(manifestDigestLine(entry)) === TURN
+  }
+  if (Symbol.iterator in entries) {
+    // To wait for every entry would take as long as to encode it.
+    for (const entry of entries) if (add(entry)) await turn()
+  } else {
+    for await (const entry of entries) if (add(entry)) await turn()
   }
   await turn()
   const last = cutter.end()

@@ -3,9 +3,15 @@ import { join } from 'node:path'
 import type { Ignore } from 'ignore'
 import { ArtifactError } from '../errors.js'
 import { compareUtf8, isCanonicalPath } from '../model/artifact-path.js'
-import { fileError } from './file-ingester.js'
-import { createBlock, type FolderBlock, type FolderRecord, STATS_A_FILE } from './folder-block.js'
+import {
+  createBlock,
+  cutBlock,
+  type FolderBlock,
+  type FolderRecord,
+  STATS_A_FILE,
+} from './folder-block.js'
 import { orderFolders } from './folder-tree.js'
+import { fileError } from './source-file.js'
 
 export interface ScanRequest {
   /** The folder that is added, absolute. */
@@ -40,43 +46,48 @@ export interface ScannedFolder {
 export function scanFolder(request: ScanRequest): ScannedFolder {
   const { root, folder, ancestors, record, rules } = request
   const path = folder ? join(root, folder) : root
+  const prefix = path.endsWith('/') ? path : `${path}/`
   const names = listNames(path)
   const files: string[] = []
-  const stats: BigIntStats[] = []
+  // As long as if every name were that of a file; cut when that is known.
+  const all = createBlock(names, request.digestBytes)
   const folders: { name: string; real: string }[] = []
   for (const name of names) {
-    const file = join(path, name)
+    const file = prefix + name
     if (!isCanonicalPath(`_/${name}`)) throw invalidName(file)
-    const relative = folder ? `${folder}/${name}` : name
     let stat = look(file, lstatSync)
     const linked = stat.isSymbolicLink()
-    if (rules?.ignores(stat.isDirectory() ? `${relative}/` : relative)) continue
+    if (rules) {
+      const relative = folder ? `${folder}/${name}` : name
+      if (rules.ignores(stat.isDirectory() ? `${relative}/` : relative)) continue
+    }
     if (linked && request.refuseLinks) throw unsupported(file, 'is a symbolic link')
     if (linked) stat = look(file, statSync)
-    if (stat.isDirectory()) {
+    if (stat.isFile()) {
+      setStat(all, files.push(name) - 1, stat)
+    } else if (stat.isDirectory()) {
+      const relative = folder ? `${folder}/${name}` : name
       if (linked && rules?.ignores(`${relative}/`)) continue
       const real = linked ? realpathSync(file) : join(ancestors.at(-1)!, name)
       if (ancestors.includes(real)) {
         throw unsupported(file, `leads back to ${real}, a folder that it is in`)
       }
       folders.push({ name, real })
-    } else if (stat.isFile()) {
-      files.push(name)
-      stats.push(stat)
     } else {
       throw unsupported(file, 'is not a file or a folder')
     }
   }
-  const block = createBlock(files, request.digestBytes)
-  stats.forEach((stat, index) => {
-    block.sizes[index] = Number(stat.size)
-    block.stats[index * STATS_A_FILE] = stat.ino
-    block.stats[index * STATS_A_FILE + 1] = stat.mtimeNs
-    block.stats[index * STATS_A_FILE + 2] = stat.ctimeNs
-  })
+  const block = cutBlock(all, files, request.digestBytes)
   const dev = look(path, statSync).dev
   if (record?.dev === dev) fillKnown(block, record.block, request.digestBytes)
   return { block, folders: orderFolders(folders), dev }
+}
+
+function setStat(block: FolderBlock, index: number, stat: BigIntStats): void {
+  block.sizes[index] = Number(stat.size)
+  block.stats[index * STATS_A_FILE] = stat.ino
+  block.stats[index * STATS_A_FILE + 1] = stat.mtimeNs
+  block.stats[index * STATS_A_FILE + 2] = stat.ctimeNs
 }
 
 /** Takes over the digests of files that look as they did; both blocks are in the same order. */

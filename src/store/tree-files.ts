@@ -14,9 +14,10 @@ import { dirname, join } from 'node:path'
 import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors.js'
 import { type Hasher, type HasherSet, hashBytes } from '../hash/hasher.js'
 import { algorithmOf, type Digest } from '../model/digest.js'
-import { fileError, LARGE_BYTES } from './file-ingester.js'
+import { LARGE_BYTES } from './file-ingester.js'
 import type { BlobPlace } from './locate-blobs.js'
 import { blobError, blobFile, readBlob } from './read-blob.js'
+import { fileError } from './source-file.js'
 import { conflict, type TreePaths } from './tree-path.js'
 
 const READ_BYTES = 1024 * 1024

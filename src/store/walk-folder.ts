@@ -3,7 +3,7 @@ import { readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
 import { ArtifactError } from '../errors.js'
-import { fileError } from './file-ingester.js'
+import { fileError } from './source-file.js'
 
 export interface FoundFile {
   /** Absolute. */

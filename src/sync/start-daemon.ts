@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { ensureFolder } from '../disk/publish.js'
 import { ArtifactError, storeError } from '../errors.js'
 import { homePaths } from '../model/home.js'
 import { connectDaemon } from './daemon-client.js'
 
 /** The daemon is another program, which this one only starts. */
-const MAIN = join(import.meta.dirname, '../../daemon/main.js')
+const MAIN = fileURLToPath(import.meta.resolve('#daemon'))
 /** How long a daemon may take to answer, in milliseconds. */
 const START_MS = 5000
 const PAUSE_MS = 25
