@@ -31,6 +31,24 @@ export async function createHasher(algorithm: Algorithm): Promise<Hasher> {
   }
 }
 
+const idle = new Map<Algorithm, Hasher[]>()
+
+/** Lends a hasher for one message: to make one takes a millisecond and a memory of its own. */
+export async function withHasher<T>(
+  algorithm: Algorithm,
+  work: (hasher: Hasher) => T | Promise<T>,
+): Promise<T> {
+  const hasher = idle.get(algorithm)?.pop() ?? (await createHasher(algorithm))
+  try {
+    hasher.init()
+    return await work(hasher)
+  } finally {
+    const others = idle.get(algorithm)
+    if (others) others.push(hasher)
+    else idle.set(algorithm, [hasher])
+  }
+}
+
 export function hashBytes(hasher: Hasher, bytes: Uint8Array): Digest {
   hasher.init()
   hasher.update(bytes)

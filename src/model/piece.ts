@@ -186,7 +186,7 @@ export interface PieceBytes {
  * entries make equal pieces in any artifact. Holds the piece in progress and nothing else.
  */
 export class PieceCutter {
-  #buffer = Buffer.allocUnsafeSlow(CUT_MIN_BYTES * 8)
+  #buffer = Buffer.allocUnsafeSlow(4096)
   #length = 0
   #count = 0
   #previous: string | undefined

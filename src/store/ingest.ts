@@ -85,6 +85,7 @@ export class Ingest {
   readonly #publishing = new Set<Promise<void>>()
   readonly #folders: FolderCache[] = []
   #folder: Promise<WriterFolder> | undefined
+  #first: Promise<TaskWorker<IngestTask>> | undefined
   #spawning = 0
   #nextBatch = 0
   #failure: unknown
@@ -258,6 +259,14 @@ export class Ingest {
     )
   }
 
+  /** A worker for what need not be spread; the first is made once, however many ask at once. */
+  async #anyWorker(): Promise<TaskWorker<IngestTask>> {
+    const [slot] = this.#workers
+    if (slot) return slot.worker
+    this.#first ??= this.#addWorker()
+    return this.#first
+  }
+
   async #addWorker(): Promise<TaskWorker<IngestTask>> {
     const { home, storeId, algorithm } = this.#options
     const folder = await this.folder()
@@ -295,7 +304,7 @@ export class Ingest {
   }
 
   async #storeBytes(kind: BlobKind, parts: Uint8Array[]): Promise<StoredBytes[]> {
-    const worker = this.#workers[0]?.worker ?? (await this.#addWorker())
+    const worker = await this.#anyWorker()
     const batch = this.#nextBatch++
     const digests = await worker.run<Digest[]>({ do: 'readBytes', batch, kind, parts })
     const items = digests.map(digest => itemOf(kind, digest))

@@ -1,6 +1,6 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { ArtifactError } from '../errors.js'
-import { createHasher, hashBytes } from '../hash/hasher.js'
+import { type Hasher, hashBytes, withHasher } from '../hash/hasher.js'
 import { manifestDigestHeader, manifestDigestLine } from '../model/artifact-digest.js'
 import { type Algorithm, algorithmOf, hexOf } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
@@ -21,13 +21,20 @@ const PIECES_A_WRITE = 64
  * Writes a manifest into the store, as pieces, through an ingest that the caller finishes.
  * @param entries in ascending path order; `PIECE_INVALID` otherwise.
  */
-export async function writeManifest(
+export function writeManifest(
   ingest: Ingest,
   algorithm: Algorithm,
   entries: Iterable<Entry> | AsyncIterable<Entry>,
 ): Promise<Manifest> {
-  const hasher = await createHasher(algorithm)
-  hasher.init()
+  return withHasher(algorithm, hasher => writePieces(ingest, entries, hasher))
+}
+
+async function writePieces(
+  ingest: Ingest,
+  entries: Iterable<Entry> | AsyncIterable<Entry>,
+  hasher: Hasher,
+): Promise<Manifest> {
+  const { algorithm } = hasher
   hasher.update(manifestDigestHeader)
   const cutter = new PieceCutter()
   const manifest: Manifest = { algorithm, digest: '', size: 0, fileCount: 0, pieces: [] }
@@ -96,8 +103,8 @@ async function readPieceBytes(store: Store, piece: Piece): Promise<Uint8Array> {
     })
   }
   const bytes = readBlob(store.home, key, place)
-  const hasher = await createHasher(algorithmOf(piece.digest))
-  if (hashBytes(hasher, bytes) !== piece.digest) {
+  const digest = await withHasher(algorithmOf(piece.digest), hasher => hashBytes(hasher, bytes))
+  if (digest !== piece.digest) {
     throw new ArtifactError('BLOB_DAMAGED', `the manifest piece ${piece.digest} is damaged`, {
       details: { kind: 'piece', digest: piece.digest },
     })

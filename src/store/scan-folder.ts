@@ -44,43 +44,61 @@ export interface ScannedFolder {
  *   nowhere; `FILE_UNREADABLE`; `INVALID_PATH` for names that no artifact can hold.
  */
 export function scanFolder(request: ScanRequest): ScannedFolder {
-  const { root, folder, ancestors, record, rules } = request
+  const { root, folder, record } = request
   const path = folder ? join(root, folder) : root
-  const prefix = path.endsWith('/') ? path : `${path}/`
   const names = listNames(path)
-  const files: string[] = []
-  // As long as if every name were that of a file; cut when that is known.
-  const all = createBlock(names, request.digestBytes)
-  const folders: { name: string; real: string }[] = []
-  for (const name of names) {
-    const file = prefix + name
+  const scan = new FolderScan(request, path, names)
+  for (const name of names) scan.add(name)
+  const block = cutBlock(scan.block, scan.files, request.digestBytes)
+  const dev = look(path, statSync).dev
+  if (record?.dev === dev) fillKnown(block, record.block, request.digestBytes)
+  return { block, folders: orderFolders(scan.folders), dev }
+}
+
+/** What was seen of a folder so far. */
+class FolderScan {
+  readonly files: string[] = []
+  readonly folders: ScannedFolder['folders'] = []
+  /** As long as if every name were that of a file. */
+  readonly block: FolderBlock
+  readonly #request: ScanRequest
+  readonly #prefix: string
+
+  constructor(request: ScanRequest, path: string, names: string[]) {
+    this.#request = request
+    this.#prefix = path.endsWith('/') ? path : `${path}/`
+    this.block = createBlock(names, request.digestBytes)
+  }
+
+  add(name: string): void {
+    const file = this.#prefix + name
     if (!isCanonicalPath(`_/${name}`)) throw invalidName(file)
-    let stat = look(file, lstatSync)
-    const linked = stat.isSymbolicLink()
-    if (rules) {
-      const relative = folder ? `${folder}/${name}` : name
-      if (rules.ignores(stat.isDirectory() ? `${relative}/` : relative)) continue
-    }
-    if (linked && request.refuseLinks) throw unsupported(file, 'is a symbolic link')
-    if (linked) stat = look(file, statSync)
+    const found = look(file, lstatSync)
+    const linked = found.isSymbolicLink()
+    if (this.#isIgnored(name, found.isDirectory())) return
+    if (linked && this.#request.refuseLinks) throw unsupported(file, 'is a symbolic link')
+    const stat = linked ? look(file, statSync) : found
     if (stat.isFile()) {
-      setStat(all, files.push(name) - 1, stat)
+      setStat(this.block, this.files.push(name) - 1, stat)
     } else if (stat.isDirectory()) {
-      const relative = folder ? `${folder}/${name}` : name
-      if (linked && rules?.ignores(`${relative}/`)) continue
+      if (linked && this.#isIgnored(name, true)) return
+      const { ancestors } = this.#request
       const real = linked ? realpathSync(file) : join(ancestors.at(-1)!, name)
       if (ancestors.includes(real)) {
         throw unsupported(file, `leads back to ${real}, a folder that it is in`)
       }
-      folders.push({ name, real })
+      this.folders.push({ name, real })
     } else {
       throw unsupported(file, 'is not a file or a folder')
     }
   }
-  const block = cutBlock(all, files, request.digestBytes)
-  const dev = look(path, statSync).dev
-  if (record?.dev === dev) fillKnown(block, record.block, request.digestBytes)
-  return { block, folders: orderFolders(folders), dev }
+
+  #isIgnored(name: string, isFolder: boolean): boolean {
+    const { rules, folder } = this.#request
+    if (!rules) return false
+    const relative = folder ? `${folder}/${name}` : name
+    return rules.ignores(isFolder ? `${relative}/` : relative)
+  }
 }
 
 function setStat(block: FolderBlock, index: number, stat: BigIntStats): void {
