@@ -1,17 +1,28 @@
 import type { Storage } from '@google-cloud/storage'
+import { listPages } from '../catalog/list-pages.js'
 import { ArtifactError, isArtifactError } from '../errors.js'
 import { checkAborted } from '../store/progress.js'
-import { type BucketObject, listBucket, unidentifiedObject } from './bucket.js'
+import {
+  type BucketClient,
+  type BucketLocation,
+  type BucketObject,
+  type BucketQuestion,
+  checkBucket,
+  listBucket,
+  locateRecorded,
+  recordedVersion,
+  toPage,
+} from './bucket.js'
 import { sendHttp } from './http-request.js'
 import { loadSdk } from './load-sdk.js'
 import { invalidUri } from './parse-uri.js'
-import { referenceChanged, referenceError, referenceNotFound } from './reference-error.js'
-import type { OpenedReference, ReferenceEntry, ReferenceHandler } from './reference-handler.js'
+import { referenceError } from './reference-error.js'
+import type { OpenedReference, ReferenceHandler } from './reference-handler.js'
 
 type Sdk = typeof import('@google-cloud/storage')
 
 /** Objects, as this client gives them where `fields` are asked for, and the next query. */
-type Page = [(Metadata & { name: string })[], object | null]
+type Answer = [(Metadata & { name: string })[], { pageToken?: string } | null]
 
 /** The most that GCS lists in one answer. */
 const PAGE_OBJECTS = 1000
@@ -20,28 +31,22 @@ const FIELDS = 'name,size,md5Hash,crc32c,generation'
 // The slash at the end tells it from the default, for which the client wants credentials.
 const PUBLIC_ENDPOINT = 'https://storage.googleapis.com/'
 
-export interface GsLocation {
-  bucket: string
-  key: string
-  generation?: string
-}
-
 /**
  * `gs://BUCKET/KEY[#GENERATION]`. The key is taken as it is, not decoded; a `#` that is not
  * followed by digits to the end is part of it.
  * @throws `INVALID_URI`.
  */
-export function parseGsUri(uri: string): GsLocation {
+export function parseGsUri(uri: string): BucketLocation {
   const [, bucket, rest = ''] = /^gs:\/\/([a-z0-9][a-z0-9._-]{1,221})(?:\/(.*))?$/i.exec(uri) ?? [
     undefined,
     undefined,
   ]
   if (bucket === undefined) throw invalidUri(uri, 'write gs://BUCKET/KEY')
-  const [, key, generation] = /^(.*)#(\d+)$/.exec(rest) ?? [undefined, rest, undefined]
-  return { bucket, key: key!, ...(generation !== undefined && { generation }) }
+  const [, key, version] = /^(.*)#(\d+)$/.exec(rest) ?? [undefined, rest, undefined]
+  return { bucket, key: key!, ...(version !== undefined && { version }) }
 }
 
-export function formatGsUri({ bucket, key }: GsLocation, generation: string, pinned = false) {
+export function formatGsUri({ bucket, key }: BucketLocation, generation: string, pinned = false) {
   const uri = `gs://${bucket}/${key}`
   return pinned || /#\d+$/.test(key) ? `${uri}#${generation}` : uri
 }
@@ -56,13 +61,13 @@ export async function createGsHandler(): Promise<ReferenceHandler> {
   const { storage, authorize } = await connect(sdk)
 
   async function find(
-    location: GsLocation,
-    { uri, signal }: { uri: string; signal?: AbortSignal },
+    location: BucketLocation,
+    { uri, signal }: BucketQuestion,
   ): Promise<BucketObject | undefined> {
     checkAborted(signal)
-    const { bucket, key, generation } = location
+    const { bucket, key, version } = location
     try {
-      const file = storage.bucket(bucket).file(key, { generation })
+      const file = storage.bucket(bucket).file(key, { generation: version })
       const [metadata] = await file.getMetadata()
       return toObject(location, metadata)
     } catch (error) {
@@ -72,60 +77,42 @@ export async function createGsHandler(): Promise<ReferenceHandler> {
   }
 
   async function* listPrefix(
-    { bucket, key: prefix }: GsLocation,
-    { uri, signal }: { uri: string; signal?: AbortSignal },
-  ): AsyncGenerator<BucketObject> {
-    let query: object | null = {
+    { bucket, key: prefix }: BucketLocation,
+    { uri, signal }: BucketQuestion,
+  ): AsyncGenerator<BucketObject[]> {
+    const query = {
       prefix,
       maxResults: PAGE_OBJECTS,
       autoPaginate: false,
       fields: `items(${FIELDS}),nextPageToken`,
     }
-    while (query) {
+    const list = async (after?: string) => {
       checkAborted(signal)
-      let objects: Page[0]
-      try {
-        ;[objects, query] = (await storage.bucket(bucket).getFiles(query)) as unknown as Page
-      } catch (error) {
-        throw gsError(error, uri)
+      const asked = storage.bucket(bucket).getFiles({ ...query, pageToken: after })
+      const [objects, further] = (await asked) as unknown as Answer
+      return toPage(objects, { uri, after, next: further?.pageToken, more: further !== null })
+    }
+    try {
+      for await (const objects of listPages(list)) {
+        yield objects.map(object => toObject({ bucket, key: object.name }, object))
       }
-      for (const object of objects) yield toObject({ bucket, key: object.name }, object)
+    } catch (error) {
+      throw gsError(error, uri)
     }
   }
 
-  /**
-   * Where the recorded bytes are now: under their generation or, when that is gone, under another
-   * that has the same digest.
-   */
-  async function locate(entry: ReferenceEntry, signal?: AbortSignal): Promise<GsLocation> {
-    const { ref, extra, digest } = entry
-    const location = parseGsUri(ref)
-    const context = { uri: ref, signal }
-    const generation = extra?.versionID ?? location.generation
-    const recorded = await find({ ...location, generation }, context)
-    if (recorded && (recorded.digest === digest || digest === ref)) {
-      return { ...location, generation: recorded.extra!.versionID }
-    }
-    if (recorded) throw referenceChanged(ref, `its digest is ${recorded.digest}`)
-    const current =
-      generation === undefined ? undefined : await find(dropGeneration(location), context)
-    if (!current) throw referenceNotFound(ref, 'no such object')
-    if (current.digest !== digest || location.generation !== undefined) {
-      throw referenceChanged(ref, `the generation ${generation} is gone`)
-    }
-    return { ...location, generation: current.extra!.versionID }
-  }
+  const bucket: BucketClient = { parse: parseGsUri, find, listPrefix }
 
   /**
    * The bytes as they are stored: digest and size are of those, whatever their content encoding.
    * Not through the client, whose stream of a body that is cut never ends.
    */
   async function readFrom(
-    { bucket, key, generation }: GsLocation,
-    { uri, start, signal }: { uri: string; start: number; signal?: AbortSignal },
+    { bucket, key, version }: BucketLocation,
+    { uri, start, signal }: BucketQuestion & { start: number },
   ): Promise<OpenedReference> {
     const url = new URL(`${storage.baseUrl}/b/${bucket}/o/${encodeURIComponent(key)}?alt=media`)
-    if (generation !== undefined) url.searchParams.set('generation', generation)
+    if (version !== undefined) url.searchParams.set('generation', version)
     const answer = await sendHttp(url.href, uri, {
       headers: {
         ...(await authorize()),
@@ -146,49 +133,24 @@ export async function createGsHandler(): Promise<ReferenceHandler> {
 
   return {
     downloads: true,
-    async *list(uri, { checksum, signal }) {
-      const location = parseGsUri(uri)
-      if (!checksum) {
-        yield unidentifiedObject(uri, location.key || location.bucket)
-        return
-      }
-      const context = { uri, signal }
-      yield* listBucket({
-        uri,
-        key: location.key,
-        find: async key => {
-          const object = await find({ ...location, key }, context)
-          if (!object && location.generation !== undefined) {
-            throw referenceNotFound(uri, 'no such generation')
-          }
-          return object
-        },
-        listPrefix: prefix => listPrefix({ ...location, key: prefix }, context),
-      })
-    },
+    list: (uri, options) => listBucket(bucket, uri, options),
 
     async open(entry, { from: start = 0, signal }) {
-      const context = { uri: entry.ref, start, signal }
+      const question = { uri: entry.ref, start, signal }
       const location = parseGsUri(entry.ref)
-      const generation = entry.extra?.versionID ?? location.generation
-      if (generation !== undefined) {
+      const version = location.version ?? recordedVersion(entry)
+      if (version !== undefined) {
         try {
-          return await readFrom({ ...location, generation }, context)
+          return await readFrom({ ...location, version }, question)
         } catch (error) {
           if (!isArtifactError(error, 'REFERENCE_NOT_FOUND')) throw error
         }
       }
-      return readFrom(await locate(entry, signal), context)
+      return readFrom(await locateRecorded(bucket, entry, signal), question)
     },
 
-    async check(entry, { signal }) {
-      await locate(entry, signal)
-    },
+    check: (entry, { signal }) => checkBucket(bucket, entry, signal),
   }
-}
-
-function dropGeneration({ bucket, key }: GsLocation): GsLocation {
-  return { bucket, key }
 }
 
 /** What an answer tells of an object; numbers may be texts. */
@@ -199,10 +161,10 @@ interface Metadata {
   generation?: string | number
 }
 
-function toObject(location: GsLocation, metadata: Metadata): BucketObject {
+function toObject(location: BucketLocation, metadata: Metadata): BucketObject {
   const { md5Hash, crc32c, size = 0, generation } = metadata
   const versionID = String(generation)
-  const ref = formatGsUri(location, versionID, location.generation !== undefined)
+  const ref = formatGsUri(location, versionID, location.version !== undefined)
   // Objects that were composed of others have no MD5.
   const digest = md5Hash
     ? `md5:${Buffer.from(md5Hash, 'base64').toString('hex')}`

@@ -1,10 +1,20 @@
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
+import { listPages } from '../catalog/list-pages.js'
 import { ArtifactError } from '../errors.js'
 import { checkAborted } from '../store/progress.js'
-import { type BucketObject, listBucket, unidentifiedObject } from './bucket.js'
+import {
+  type BucketClient,
+  type BucketLocation,
+  type BucketObject,
+  type BucketQuestion,
+  checkBucket,
+  listBucket,
+  recordedVersion,
+  toPage,
+} from './bucket.js'
 import { loadSdk } from './load-sdk.js'
 import { invalidUri } from './parse-uri.js'
-import { referenceChanged, referenceError, referenceNotFound } from './reference-error.js'
+import { referenceChanged, referenceError } from './reference-error.js'
 import type { OpenedReference, ReferenceEntry, ReferenceHandler } from './reference-handler.js'
 
 type Sdk = typeof import('@aws-sdk/client-s3')
@@ -15,29 +25,23 @@ const CONNECT_MS = 10_000
 /** How long not a byte may arrive; by itself the client would wait for ever. */
 const IDLE_MS = 60_000
 
-export interface S3Location {
-  bucket: string
-  key: string
-  versionId?: string
-}
-
 /**
  * `s3://BUCKET/KEY[?versionId=ID]`. The key is taken as it is, not decoded; a `?` that no
  * `versionId=` follows is part of it.
  * @throws `INVALID_URI`.
  */
-export function parseS3Uri(uri: string): S3Location {
+export function parseS3Uri(uri: string): BucketLocation {
   const [, bucket, rest = ''] = /^s3:\/\/([A-Za-z0-9][A-Za-z0-9._-]{1,254})(?:\/(.*))?$/i.exec(
     uri,
   ) ?? [undefined, undefined]
   if (bucket === undefined) throw invalidUri(uri, 'write s3://BUCKET/KEY')
-  const [, key, versionId] = /^(.*)\?versionId=([^?]+)$/.exec(rest) ?? [undefined, rest, undefined]
-  return { bucket, key: key!, ...(versionId !== undefined && { versionId }) }
+  const [, key, version] = /^(.*)\?versionId=([^?]+)$/.exec(rest) ?? [undefined, rest, undefined]
+  return { bucket, key: key!, ...(version !== undefined && { version }) }
 }
 
-export function formatS3Uri({ bucket, key, versionId }: S3Location): string {
+export function formatS3Uri({ bucket, key, version }: BucketLocation): string {
   const uri = `s3://${bucket}/${key}`
-  if (versionId !== undefined) return `${uri}?versionId=${versionId}`
+  if (version !== undefined) return `${uri}?versionId=${version}`
   // "null" is the version of an object in a bucket that keeps none.
   return /\?versionId=[^?]+$/.test(key) ? `${uri}?versionId=null` : uri
 }
@@ -58,15 +62,15 @@ export async function createS3Handler(): Promise<ReferenceHandler> {
   }
 
   async function find(
-    { bucket, key, versionId }: S3Location,
-    { uri, signal }: { uri: string; signal?: AbortSignal },
+    { bucket, key, version }: BucketLocation,
+    { uri, signal }: BucketQuestion,
   ): Promise<BucketObject | undefined> {
     try {
-      const command = new sdk.HeadObjectCommand({ Bucket: bucket, Key: key, VersionId: versionId })
+      const command = new sdk.HeadObjectCommand({ Bucket: bucket, Key: key, VersionId: version })
       const head = await client.send(command, { abortSignal: signal })
       const isFolder = head.ContentLength === 0 && head.ContentType?.startsWith('application/x-dir')
       const known = { ETag: head.ETag, Size: head.ContentLength, VersionId: head.VersionId }
-      return { ...toObject({ bucket, key, versionId }, known), isFolder }
+      return { ...toObject({ bucket, key, version }, known), isFolder }
     } catch (error) {
       const { status } = describe(error)
       // 405: the version is a delete marker.
@@ -76,81 +80,57 @@ export async function createS3Handler(): Promise<ReferenceHandler> {
   }
 
   async function* listPrefix(
-    { bucket, key: prefix }: S3Location,
-    { uri, signal }: { uri: string; signal?: AbortSignal },
-  ): AsyncGenerator<BucketObject> {
+    { bucket, key: prefix }: BucketLocation,
+    { uri, signal }: BucketQuestion,
+  ): AsyncGenerator<BucketObject[]> {
     const options = { abortSignal: signal }
-    try {
-      const versions = await openVersions(bucket, prefix, signal)
-      if (versions) {
-        for await (const page of versions) {
-          for (const object of page.Versions ?? []) {
-            if (object.IsLatest) yield toObject({ bucket, key: object.Key! }, object)
-          }
-        }
-        return
+    const request = { Bucket: bucket, Prefix: prefix, MaxKeys: PAGE_KEYS }
+    const listObjects = async (after?: string) => {
+      const command = new sdk.ListObjectsV2Command({ ...request, ContinuationToken: after })
+      const page = await client.send(command, options)
+      const more = page.IsTruncated === true
+      return toPage(page.Contents ?? [], { uri, after, next: page.NextContinuationToken, more })
+    }
+    const listVersions = async (after?: string) => {
+      const [KeyMarker, VersionIdMarker] = after === undefined ? [] : JSON.parse(after)
+      const command = new sdk.ListObjectVersionsCommand({ ...request, KeyMarker, VersionIdMarker })
+      const page = await client.send(command, options)
+      const marker = page.NextKeyMarker
+      const next = marker && JSON.stringify([marker, page.NextVersionIdMarker])
+      const latest = (page.Versions ?? []).filter(({ IsLatest }) => IsLatest)
+      return toPage(latest, { uri, after, next, more: page.IsTruncated === true })
+    }
+    /** The first page with version ids, where the bucket keeps versions and we may list them. */
+    const openVersions = async () => {
+      try {
+        const command = new sdk.GetBucketVersioningCommand({ Bucket: bucket })
+        const { Status } = await client.send(command, options)
+        return Status === undefined ? undefined : await listVersions()
+      } catch (error) {
+        const { status } = describe(error)
+        // Public buckets and other makes of S3: ETags alone identify the objects then.
+        if (status === 403 || status === 405 || status === 501) return undefined
+        throw error
       }
-      let token: string | undefined
-      do {
-        const page = await client.send(
-          new sdk.ListObjectsV2Command({
-            Bucket: bucket,
-            Prefix: prefix,
-            MaxKeys: PAGE_KEYS,
-            ContinuationToken: token,
-          }),
-          options,
-        )
-        for (const object of page.Contents ?? []) {
-          yield toObject({ bucket, key: object.Key! }, object)
-        }
-        token = page.IsTruncated ? page.NextContinuationToken : undefined
-      } while (token !== undefined)
+    }
+    try {
+      const first = await openVersions()
+      const list = first
+        ? (after?: string) => (after === undefined ? Promise.resolve(first) : listVersions(after))
+        : listObjects
+      for await (const items of listPages<ListedObject>(list)) {
+        yield items.map(object => toObject({ bucket, key: object.Key! }, object))
+      }
     } catch (error) {
       throw fail(error, uri, signal)
     }
   }
 
-  /** Pages with version ids, where the bucket keeps versions and we may list them. */
-  async function openVersions(bucket: string, prefix: string, signal?: AbortSignal) {
-    const options = { abortSignal: signal }
-    const list = (from: { KeyMarker?: string; VersionIdMarker?: string }) =>
-      client.send(
-        new sdk.ListObjectVersionsCommand({
-          Bucket: bucket,
-          Prefix: prefix,
-          MaxKeys: PAGE_KEYS,
-          ...from,
-        }),
-        options,
-      )
-    let first: Awaited<ReturnType<typeof list>>
-    try {
-      const command = new sdk.GetBucketVersioningCommand({ Bucket: bucket })
-      const { Status } = await client.send(command, options)
-      if (Status === undefined) return undefined
-      first = await list({})
-    } catch (error) {
-      const { status } = describe(error)
-      // Public buckets and other makes of S3: ETags alone identify the objects then.
-      if (status === 403 || status === 405 || status === 501) return undefined
-      throw error
-    }
-    return (async function* () {
-      for (let page = first; ; ) {
-        yield page
-        if (!page.IsTruncated) return
-        page = await list({
-          KeyMarker: page.NextKeyMarker,
-          VersionIdMarker: page.NextVersionIdMarker,
-        })
-      }
-    })()
-  }
+  const bucket: BucketClient = { parse: parseS3Uri, find, listPrefix }
 
   async function get(entry: ReferenceEntry, from: number, signal?: AbortSignal) {
     const location = parseS3Uri(entry.ref)
-    const versionId = entry.extra?.versionID ?? location.versionId
+    const version = location.version ?? recordedVersion(entry)
     const request = {
       Bucket: location.bucket,
       Key: location.key,
@@ -159,38 +139,20 @@ export async function createS3Handler(): Promise<ReferenceHandler> {
     }
     const send = (VersionId?: string) =>
       client.send(new sdk.GetObjectCommand({ ...request, VersionId }), { abortSignal: signal })
-    if (versionId === undefined) return send()
+    if (version === undefined) return send()
     try {
-      return await send(versionId)
+      return await send(version)
     } catch (error) {
       const { status } = describe(error)
       // The version is gone; the object may have the same bytes under another.
-      if (!isVerifiable(entry) || location.versionId !== undefined || status !== 404) throw error
+      if (!isVerifiable(entry) || location.version !== undefined || status !== 404) throw error
       return send()
     }
   }
 
   return {
     downloads: true,
-    async *list(uri, { checksum, signal }) {
-      const location = parseS3Uri(uri)
-      if (!checksum) {
-        yield unidentifiedObject(uri, location.key || location.bucket)
-        return
-      }
-      const { versionId } = location
-      const context = { uri, signal }
-      yield* listBucket({
-        uri,
-        key: location.key,
-        find: async key => {
-          const object = await find({ ...location, key }, context)
-          if (!object && versionId !== undefined) throw referenceNotFound(uri, 'no such version')
-          return object
-        },
-        listPrefix: prefix => listPrefix({ ...location, key: prefix }, context),
-      })
-    },
+    list: (uri, options) => listBucket(bucket, uri, options),
 
     async open(entry, { from = 0, signal }): Promise<OpenedReference> {
       try {
@@ -203,20 +165,7 @@ export async function createS3Handler(): Promise<ReferenceHandler> {
       }
     },
 
-    async check(entry, { signal }) {
-      const { ref, extra, digest } = entry
-      const location = parseS3Uri(ref)
-      const context = { uri: ref, signal }
-      const versionId = location.versionId ?? extra?.versionID
-      let object = await find({ ...location, versionId }, context)
-      if (!object && location.versionId === undefined && versionId !== undefined) {
-        object = await find(location, context)
-      }
-      if (!object) throw referenceNotFound(ref, 'no such object')
-      if (isVerifiable(entry) && object.digest !== digest) {
-        throw referenceChanged(ref, `its ETag is ${object.digest}`)
-      }
-    },
+    check: (entry, { signal }) => checkBucket(bucket, entry, signal),
   }
 }
 
@@ -224,9 +173,16 @@ function isVerifiable({ ref, digest }: ReferenceEntry): boolean {
   return digest !== ref
 }
 
+interface ListedObject {
+  Key?: string
+  ETag?: string
+  Size?: number
+  VersionId?: string
+}
+
 function toObject(
-  location: S3Location,
-  { ETag = '', Size = 0, VersionId }: { ETag?: string; Size?: number; VersionId?: string },
+  location: BucketLocation,
+  { ETag = '', Size = 0, VersionId }: ListedObject,
 ): BucketObject {
   const etag = ETag.replaceAll('"', '')
   const ref = formatS3Uri(location)

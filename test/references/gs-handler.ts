@@ -16,7 +16,7 @@ t.test('a URI holds bucket, key and generation, and keys are taken as they are',
     { uri: 'gs://bucket/a/b.txt', location: { bucket: 'bucket', key: 'a/b.txt' } },
     { uri: 'gs://bucket', location: { bucket: 'bucket', key: '' } },
     { uri: 'gs://bucket/a%20b?c#d', location: { bucket: 'bucket', key: 'a%20b?c#d' } },
-    { uri: 'gs://bucket/k#17', location: { bucket: 'bucket', key: 'k', generation: '17' } },
+    { uri: 'gs://bucket/k#17', location: { bucket: 'bucket', key: 'k', version: '17' } },
   ]
   for (const { uri, location } of rows) t.same(parseGsUri(uri), location, uri)
   const odd = { bucket: 'bucket', key: 'k#17' }

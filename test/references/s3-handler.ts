@@ -30,7 +30,7 @@ t.test('a URI holds bucket, key and version, and keys are taken as they are', t 
     { uri: 's3://bucket', location: { bucket: 'bucket', key: '' }, again: 's3://bucket/' },
     { uri: 's3://bucket/', location: { bucket: 'bucket', key: '' } },
     { uri: 's3://bucket/a%20b#c?d+e', location: { bucket: 'bucket', key: 'a%20b#c?d+e' } },
-    { uri: 's3://bucket/k?versionId=7', location: { bucket: 'bucket', key: 'k', versionId: '7' } },
+    { uri: 's3://bucket/k?versionId=7', location: { bucket: 'bucket', key: 'k', version: '7' } },
     { uri: 's3://bucket//k', location: { bucket: 'bucket', key: '/k' } },
   ]
   for (const { uri, location, again = uri } of rows) {
