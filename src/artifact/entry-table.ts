@@ -1,6 +1,6 @@
 import type { ExternalFile } from '../catalog/catalog.js'
 import { ArtifactError } from '../errors.js'
-import { compareUtf8 } from '../model/artifact-path.js'
+import { compareUtf8, foldersAbove } from '../model/artifact-path.js'
 import type { Algorithm } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
 import { type FolderNode, findEntry, listEntries } from '../store/folder-tree.js'
@@ -122,9 +122,7 @@ export class EntryTable {
       const folder = end < 0 ? '' : entry.path.slice(0, end)
       if (folder === last) continue
       last = folder
-      for (let at = folder.length; at > 0; at = folder.lastIndexOf('/', at - 1)) {
-        folders.set(folder.slice(0, at), source)
-      }
+      for (const above of foldersAbove(entry.path)) folders.set(above, source)
     }
     return folders
   }

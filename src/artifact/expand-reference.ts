@@ -1,18 +1,15 @@
 import { inspect } from 'node:util'
 import type { ExternalFile } from '../catalog/catalog.js'
 import { ArtifactError } from '../errors.js'
-import { isCanonicalPath, normalizeArtifactPath } from '../model/artifact-path.js'
+import { normalizeArtifactPath } from '../model/artifact-path.js'
 import { parseDigest } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
+import { MAX_OBJECTS, nameFound } from '../references/name-found.js'
 import { openHandler } from '../references/open-handler.js'
 import { parseReferenceUri } from '../references/parse-uri.js'
-import type { FoundReference } from '../references/reference-handler.js'
 import { locateBlobs } from '../store/locate-blobs.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { Store } from '../store/store.js'
-
-/** W&B's documented limit. */
-const MAX_OBJECTS = 10_000
 
 export interface AddReferenceOptions extends WorkOptions {
   /**
@@ -21,8 +18,8 @@ export interface AddReferenceOptions extends WorkOptions {
    */
   name?: string
   /**
-   * Default true. False asks nobody: one entry, which can be downloaded, with nothing that says
-   * whether its bytes are still the same; local files by size and time.
+   * Default true. False asks nobody: one entry, which is downloaded as the object, or the objects
+   * below a prefix, are then; local files by size and time.
    */
   checksum?: boolean
   /** The most objects that one URI may stand for. Default 10,000; `Infinity` for no limit. */
@@ -45,9 +42,8 @@ export interface ExpandedReference {
  * The entries to add for a URI, or for an entry of a version: a reference is copied, a file is
  * taken over by its digest.
  *
- * @throws `INVALID_URI`, `URI_HAS_CREDENTIALS`; `TOO_MANY_OBJECTS`; `INVALID_PATH`, naming the key
- *   that cannot be a path as it is; `BLOB_MISSING` for a file whose bytes are not in this store;
- *   and as `ReferenceHandler.list`.
+ * @throws `INVALID_URI`, `URI_HAS_CREDENTIALS`; `BLOB_MISSING` for a file whose bytes are not in
+ *   this store; and as `nameFound` and `ReferenceHandler.list`.
  */
 export async function* expandReference(
   store: Store,
@@ -65,7 +61,6 @@ export async function* expandReference(
   }
   const { uri } = parseReferenceUri(source)
   const handler = await openHandler(uri)
-  let count = 0
   const found = handler.list(uri, {
     checksum: options.checksum ?? true,
     hashFile: async file => {
@@ -74,39 +69,9 @@ export async function* expandReference(
     },
     signal,
   })
-  for await (const one of found) {
-    checkAborted(signal)
-    count += 1
-    if (count > maxObjects) throw tooMany(uri, maxObjects)
-    const { ref, digest, size, extra } = one
-    const entry: Entry = { path: toPath(one, name), digest, size, ref, ...(extra && { extra }) }
-    yield { entry, source: ref }
+  for await (const entry of nameFound(uri, found, { name, maxObjects, signal })) {
+    yield { entry, source: entry.ref }
   }
-}
-
-function toPath({ path, single, ref }: FoundReference, name: string | undefined): string {
-  if (single && name !== undefined) return normalizeArtifactPath(name)
-  if (single && path === '') {
-    throw new ArtifactError('INVALID_PATH', `${ref} needs a name: nothing in it is one`, {
-      details: { uri: ref },
-    })
-  }
-  const prefix = name === undefined ? '' : `${normalizeArtifactPath(name)}/`
-  // Made canonical, two keys could become one path, and one of the objects would be lost.
-  if (isCanonicalPath(path) && isCanonicalPath(prefix + path)) return prefix + path
-  const shown = inspect(path, { maxStringLength: 200 })
-  throw new ArtifactError('INVALID_PATH', `${ref} cannot be kept under the path ${shown}`, {
-    details: { path, uri: ref },
-  })
-}
-
-function tooMany(uri: string, maxObjects: number): ArtifactError {
-  const message =
-    `${uri} has at least ${maxObjects + 1} objects, more than ${maxObjects}; ` +
-    'raise maxObjects (--max-objects) to refer to them'
-  return new ArtifactError('TOO_MANY_OBJECTS', message, {
-    details: { uri, maxObjects, atLeast: maxObjects + 1 },
-  })
 }
 
 async function takeEntry(

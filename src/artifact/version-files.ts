@@ -1,17 +1,25 @@
 import { realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { ArtifactError } from '../errors.js'
 import type { Entry } from '../model/entry.js'
 import type { Manifest } from '../model/version.js'
-import { checkReferenceFile, checkReferences } from '../references/check-references.js'
+import {
+  checkReferenceFile,
+  checkReferences,
+  describeFailure,
+} from '../references/check-references.js'
 import { fetchReferences, type MissingReference } from '../references/fetch-references.js'
 import { listReferences } from '../references/list-references.js'
 import { openHandler } from '../references/open-handler.js'
 import { ReferenceContents } from '../references/reference-contents.js'
+import { ReferenceExpander } from '../references/reference-expander.js'
 import type { ReferenceEntry } from '../references/reference-handler.js'
 import { type CheckoutOptions, checkoutVersion } from '../store/checkout.js'
+import { readEntries } from '../store/manifest.js'
 import type { WorkOptions } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import { TreePaths } from '../store/tree-path.js'
+import type { ReferenceFile } from '../store/tree-pool.js'
 import {
   sortProblems,
   type VerifyProblem,
@@ -45,16 +53,45 @@ export async function downloadFiles(
 ): Promise<string> {
   const { allowMissingReferences = false, onMissingReference = () => {} } = options
   const contents = new ReferenceContents(store)
+  const expander = new ReferenceExpander(openHandler)
   const { signal, onProgress } = options
   await fetchReferences(store, manifest, {
     openHandler,
     contents,
+    expander,
     signal,
     onProgress,
     ...(allowMissingReferences && { onMissing: onMissingReference }),
   })
-  const find = (entries: Entry[]) => contents.find(entries as ReferenceEntry[])
+  await expectNoOverlap(store, manifest, expander, signal)
+  const find = async (entries: Entry[]) => {
+    const expanded = await expander.expand(entries as ReferenceEntry[], { signal })
+    const files = expanded.flatMap(({ files }) => files)
+    return withContents(files, await contents.find(files))
+  }
   return (await checkoutVersion(store, manifest, root, { ...options, resolve: find })).root
+}
+
+function withContents(files: Entry[], contents: ReferenceFile['content'][]): ReferenceFile[] {
+  return files.map(({ path }, index) => ({ path, content: contents[index]! }))
+}
+
+/** @throws `ENTRY_CONFLICT` when an entry lies in a folder that a reference became. */
+async function expectNoOverlap(
+  store: Store,
+  { pieces }: Manifest,
+  expander: ReferenceExpander,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (!expander.hasFolders) return
+  for await (const entries of readEntries(store, pieces, { signal })) {
+    for (const { path } of entries) {
+      const folder = expander.folderAbove(path)
+      if (folder === undefined) continue
+      const message = `"${path}" lies in "${folder}", to which a reference brings its own files`
+      throw new ArtifactError('ENTRY_CONFLICT', message, { details: { path, folder } })
+    }
+  }
 }
 
 /**
@@ -62,7 +99,8 @@ export async function downloadFiles(
  * and asks whether its references still lead to the recorded bytes.
  *
  * In a folder a reference is compared with the content that was fetched here for it; where none
- * was, by its size alone, and what it leads to is asked about instead.
+ * was, by its size alone, and what it leads to is asked about instead. One that was added without
+ * checksum to a bucket stands for what lies there now.
  */
 export async function verifyFiles(
   store: Store,
@@ -70,47 +108,77 @@ export async function verifyFiles(
   root: string | undefined,
   options: WorkOptions,
 ): Promise<VerifyResult> {
-  const problems: VerifyProblem[] = []
-  let files = 0
   if (root === undefined) {
     const result = await verifyInStore(store, manifest, options)
     for await (const entries of listReferences(store, manifest.pieces, options)) {
-      problems.push(...(await checkReferences(entries, openHandler, options)))
-      files += entries.length
+      result.problems.push(...(await checkReferences(entries, openHandler, options)))
+      result.files += entries.length
     }
-    return merge(result, problems, files)
+    return { ...result, problems: sortProblems(result.problems) }
   }
-  const contents = new ReferenceContents(store)
-  const target = resolve(root)
-  const find = async (entries: Entry[]) => {
-    const references = entries as ReferenceEntry[]
-    const known = await contents.find(references)
-    const unknown = references.filter((_, index) => !known[index])
-    if (unknown.length === 0) return known
-    files += unknown.length
-    const paths = new TreePaths(realpathSync(target))
-    const lacking = new Set<string>()
-    for (const entry of unknown) {
-      const handler = await openHandler(entry.ref)
-      const found = handler.downloads ? checkReferenceFile(paths, entry) : []
-      for (const problem of found) lacking.add(problem.path)
-      problems.push(...found)
-    }
-    const asked = unknown.filter(({ path }) => !lacking.has(path))
-    problems.push(...(await checkReferences(asked, openHandler, options)))
-    return known
-  }
-  return merge(
-    await verifyFolder(store, manifest, root, { ...options, resolve: find }),
-    problems,
-    files,
-  )
-}
-
-function merge(result: VerifyResult, problems: VerifyProblem[], files: number): VerifyResult {
+  const comparer = new ReferenceComparer(store, resolve(root), options)
+  const result = await verifyFolder(store, manifest, root, {
+    ...options,
+    resolve: entries => comparer.compare(entries as ReferenceEntry[]),
+  })
+  const problems = result.problems.filter(problem => !comparer.excuses(problem))
   return {
     ...result,
-    files: result.files + files,
-    problems: sortProblems([...result.problems, ...problems]),
+    files: result.files + comparer.files,
+    problems: sortProblems([...problems, ...comparer.problems]),
+  }
+}
+
+/** Compares references with a folder as far as their content is not known here. */
+class ReferenceComparer {
+  readonly problems: VerifyProblem[] = []
+  files = 0
+  readonly #contents: ReferenceContents
+  readonly #expander = new ReferenceExpander(openHandler)
+  readonly #root: string
+  readonly #options: WorkOptions
+  /** Where files may lie of which nothing could be found out. */
+  readonly #unknown: string[] = []
+
+  constructor(store: Store, root: string, options: WorkOptions) {
+    this.#contents = new ReferenceContents(store)
+    this.#root = root
+    this.#options = options
+  }
+
+  /** What they stand for: those without content are done with. */
+  async compare(entries: ReferenceEntry[]): Promise<ReferenceFile[]> {
+    const expanded = await this.#expander.expand(entries, this.#options)
+    const files = expanded.flatMap(({ files }) => files)
+    const resolved = withContents(files, await this.#contents.find(files))
+    const unfetched = files.filter((_, index) => !resolved[index]!.content)
+    await this.#compareUnfetched(unfetched, new Set(entries))
+    for (const { entry, error } of expanded) {
+      if (!error) continue
+      this.problems.push(describeFailure(entry, error))
+      this.#unknown.push(`${entry.path}/`)
+      resolved.push({ path: entry.path, content: null })
+    }
+    return resolved
+  }
+
+  /** A file is not one too many where nobody knows which should be there. */
+  excuses({ path, problem }: VerifyProblem): boolean {
+    return problem === 'extra' && this.#unknown.some(folder => path.startsWith(folder))
+  }
+
+  async #compareUnfetched(files: ReferenceEntry[], recorded: Set<ReferenceEntry>): Promise<void> {
+    if (files.length === 0) return
+    const paths = new TreePaths(realpathSync(this.#root))
+    const asked: ReferenceEntry[] = []
+    for (const file of files) {
+      const { downloads } = await openHandler(file.ref)
+      const found = downloads ? checkReferenceFile(paths, file) : []
+      this.problems.push(...found)
+      // What was found by looking, just now, is there.
+      if (found.length === 0 && recorded.has(file)) asked.push(file)
+    }
+    this.problems.push(...(await checkReferences(asked, openHandler, this.#options)))
+    this.files += files.length
   }
 }

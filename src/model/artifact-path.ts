@@ -65,6 +65,13 @@ export function normalizeArtifactPath(path: unknown): string {
   })
 }
 
+/** The folders that a path lies in, innermost first: of `a/b/c` they are `a/b` and `a`. */
+export function* foldersAbove(path: string): Generator<string, void, undefined> {
+  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
+    yield path.slice(0, at)
+  }
+}
+
 /**
  * The order of the UTF-8 bytes of two strings (of code points, which is the same), as
  * `Buffer.compare` gives it, without encoding them. Negative, zero or positive. Plain `<` differs:

@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs'
 import pLimit from 'p-limit'
-import { ArtifactError, isArtifactError } from '../errors.js'
+import { ArtifactError } from '../errors.js'
 import type { TreePaths } from '../store/tree-path.js'
 import type { VerifyProblem } from '../store/verify.js'
 import type { OpenHandler } from './open-handler.js'
@@ -28,7 +28,7 @@ export async function checkReferences(
           return []
         } catch (error) {
           if (!(error instanceof ArtifactError) || error.code === 'INTERRUPTED') throw error
-          return [{ path: entry.path, problem: classify(error), message: error.message }]
+          return [describeFailure(entry, error)]
         }
       }),
     ),
@@ -36,9 +36,13 @@ export async function checkReferences(
   return problems.flat()
 }
 
-function classify(error: ArtifactError): VerifyProblem['problem'] {
-  if (isArtifactError(error, 'REFERENCE_CHANGED')) return 'differs'
-  return isArtifactError(error, 'REFERENCE_NOT_FOUND') ? 'missing' : 'unchecked'
+/** What it means for a reference that asking about it failed so. */
+export function describeFailure(
+  { path }: ReferenceEntry,
+  { code, message }: ArtifactError,
+): VerifyProblem {
+  if (code === 'REFERENCE_CHANGED') return { path, problem: 'differs', message }
+  return { path, problem: code === 'REFERENCE_NOT_FOUND' ? 'missing' : 'unchecked', message }
 }
 
 /**

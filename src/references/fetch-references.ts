@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import pLimit from 'p-limit'
-import { ArtifactError } from '../errors.js'
+import { ArtifactError, type ErrorCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { Manifest } from '../model/version.js'
 import { LARGE_BYTES } from '../store/file-ingester.js'
@@ -12,6 +12,7 @@ import { fetchReference } from './fetch-reference.js'
 import { listReferences } from './list-references.js'
 import type { OpenHandler } from './open-handler.js'
 import { contentName, type ReferenceContents } from './reference-contents.js'
+import type { ReferenceExpander } from './reference-expander.js'
 import type { ReferenceEntry } from './reference-handler.js'
 import { MemorySink, openFileSink } from './reference-sink.js'
 
@@ -29,6 +30,7 @@ export interface MissingReference {
 export interface FetchReferencesOptions extends WorkOptions {
   openHandler: OpenHandler
   contents: ReferenceContents
+  expander: ReferenceExpander
   /**
    * Called for each reference that cannot be had as it was recorded; without it the first such one
    * ends the call.
@@ -51,7 +53,10 @@ export async function fetchReferences(
   const fetcher = new ReferenceFetcher(store, options, fileCount)
   const waiting: ReferenceEntry[] = []
   for await (const entries of listReferences(store, pieces, options)) {
-    waiting.push(...entries)
+    for (const { entry, files, error } of await options.expander.expand(entries, options)) {
+      if (error) fetcher.leaveOut(entry, error)
+      for (const file of files) waiting.push(file)
+    }
     while (waiting.length >= BATCH) await fetcher.fetch(waiting.splice(0, BATCH))
   }
   await fetcher.fetch(waiting)
@@ -69,6 +74,13 @@ class ReferenceFetcher {
     this.#store = store
     this.#options = options
     this.#totalFiles = totalFiles
+  }
+
+  /** @throws the error, naming the entry, when nothing may be missing. */
+  leaveOut(entry: ReferenceEntry, error: ArtifactError): void {
+    const { onMissing } = this.#options
+    if (!onMissing || !isMissing(error)) throw nameEntry(error, entry)
+    onMissing({ path: entry.path, ref: entry.ref, error })
   }
 
   async fetch(entries: ReferenceEntry[]): Promise<void> {
@@ -156,10 +168,19 @@ function isInterrupted(error: unknown): boolean {
   return error instanceof ArtifactError && error.code === 'INTERRUPTED'
 }
 
+/** Failures of what the reference leads to, besides those whose codes begin with REFERENCE_. */
+const MISSING = new Set<ErrorCode>([
+  'INVALID_URI',
+  'URI_HAS_CREDENTIALS',
+  'TOO_MANY_OBJECTS',
+  'INVALID_PATH',
+  'ENTRY_CONFLICT',
+])
+
 /** Failures of the reference; those of the store and of the installation are not. */
 function isMissing(error: unknown): error is ArtifactError {
   if (!(error instanceof ArtifactError)) return false
-  if (error.code === 'INVALID_URI' || error.code === 'URI_HAS_CREDENTIALS') return true
+  if (MISSING.has(error.code)) return true
   return error.code.startsWith('REFERENCE_') && error.code !== 'REFERENCE_SDK_MISSING'
 }
 

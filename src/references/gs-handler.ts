@@ -134,6 +134,7 @@ export async function createGsHandler(): Promise<ReferenceHandler> {
   return {
     downloads: true,
     list: (uri, options) => listBucket(bucket, uri, options),
+    expand: (uri, { signal }) => listBucket(bucket, uri, { checksum: true, signal }),
 
     async open(entry, { from: start = 0, signal }) {
       const question = { uri: entry.ref, start, signal }

@@ -67,6 +67,11 @@ export interface ReferenceHandler {
    */
   list(uri: string, options: ListOptions): AsyncIterable<FoundReference>
   /**
+   * What a URI that was recorded without checksum stands for now, as `list` with checksum tells.
+   * Absent where that is one thing in any case.
+   */
+  expand?(uri: string, options: { signal?: AbortSignal }): AsyncIterable<FoundReference>
+  /**
    * The bytes that the entry recorded: those of its version, generation or ETag. Whether they have
    * the right size, and a digest that says so of their content, is for the caller to check.
    * @throws `REFERENCE_CHANGED` when it has other bytes now; `REFERENCE_NOT_DOWNLOADABLE`.

@@ -153,6 +153,7 @@ export async function createS3Handler(): Promise<ReferenceHandler> {
   return {
     downloads: true,
     list: (uri, options) => listBucket(bucket, uri, options),
+    expand: (uri, { signal }) => listBucket(bucket, uri, { checksum: true, signal }),
 
     async open(entry, { from = 0, signal }): Promise<OpenedReference> {
       try {

@@ -17,7 +17,7 @@ const NAMED_CONFLICTS = 20
 export interface CheckoutOptions extends WorkOptions {
   /** Replace files with other content even if the store does not have it. Default false. */
   overwrite?: boolean
-  /** @internal Which bytes references stand for. Without it they are left out. */
+  /** @internal Which files references stand for. Without it they are left out. */
   resolve?: ResolveReferences
 }
 
@@ -72,7 +72,7 @@ async function checkoutInto(
   const { signal, onProgress, state, resolve } = options
   const pool = new TreePool(store.home, realpathSync(root))
   try {
-    const same = new Uint8Array(fileCount)
+    const same: true[] = []
     if (state === 'occupied') await inspect(store, pieces, { ...options, pool, same })
     const result: CheckoutResult = { root, written: 0, kept: 0 }
     let bytes = 0
@@ -80,7 +80,7 @@ async function checkoutInto(
       store,
       pieces,
       async (items, first) => {
-        const missing = items.filter((_, index) => same[first + index] === 0)
+        const missing = items.filter((_, index) => !same[first + index])
         if (missing.length > 0) {
           const placed = await placeItems(store, missing)
           await pool.run({ do: 'write', items: placed, unseen: state === 'new' })
@@ -128,13 +128,7 @@ function randomId(): string {
 async function inspect(
   store: Store,
   pieces: Manifest['pieces'],
-  {
-    pool,
-    same,
-    overwrite,
-    signal,
-    resolve,
-  }: CheckoutOptions & { pool: TreePool; same: Uint8Array },
+  { pool, same, overwrite, signal, resolve }: CheckoutOptions & { pool: TreePool; same: true[] },
 ): Promise<void> {
   const conflicts: string[] = []
   await pool.forEachBatch(
@@ -145,7 +139,7 @@ async function inspect(
       const others: { path: string; key: BlobKey }[] = []
       states.forEach((state, index) => {
         const { path } = items[index]!
-        if (state.is === 'same') same[first + index] = 1
+        if (state.is === 'same') same[first + index] = true
         if (state.is === 'conflict') conflicts.push(describe(path, state.error))
         if (state.is === 'other' && !overwrite) {
           others.push({ path, key: { kind: 'blob', digest: state.digest, size: state.size } })

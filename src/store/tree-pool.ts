@@ -12,13 +12,17 @@ import type { TreeTask } from './tree-task.js'
 /** Files in one task. */
 const BATCH_FILES = 128
 
+/** A file that a reference stands for, and its bytes: null leaves it out. */
+export interface ReferenceFile {
+  path: string
+  content: { digest: Digest; size: number } | null
+}
+
 /**
- * Says which bytes references stand for, one answer for each entry; null leaves the entry out. The
- * answers must stay the same while a version is worked on.
+ * Says which files references stand for, any number for each. The answers must stay the same while
+ * a version is worked on.
  */
-export type ResolveReferences = (
-  entries: Entry[],
-) => Promise<({ digest: Digest; size: number } | null)[]>
+export type ResolveReferences = (entries: Entry[]) => Promise<ReferenceFile[]>
 
 export interface BatchOptions {
   signal?: AbortSignal
@@ -91,7 +95,10 @@ async function* batchItems(
 ): AsyncGenerator<TreeItem[]> {
   for await (const entries of pieces) {
     for (let start = 0; start < entries.length; start += BATCH_FILES) {
-      yield await listItems(entries.slice(start, start + BATCH_FILES), resolve)
+      const items = await listItems(entries.slice(start, start + BATCH_FILES), resolve)
+      for (let first = 0; first < items.length; first += BATCH_FILES) {
+        yield items.slice(first, first + BATCH_FILES)
+      }
     }
   }
 }
@@ -101,11 +108,10 @@ async function listItems(
   resolve: ResolveReferences | undefined,
 ): Promise<TreeItem[]> {
   const references = entries.filter(({ ref }) => ref !== undefined)
-  const known = references.length > 0 && resolve ? await resolve(references) : []
-  const contents = new Map(references.map(({ path }, index) => [path, known[index]]))
-  return entries.flatMap(({ path, digest, size, ref }) => {
-    if (ref === undefined) return { path, digest: parseDigest(digest), size }
-    const content = contents.get(path)
-    return content ? { path, digest: content.digest, size: content.size } : []
-  })
+  const resolved = references.length > 0 && resolve ? await resolve(references) : []
+  const files = entries.filter(({ ref }) => ref === undefined)
+  return [
+    ...files.map(({ path, digest, size }) => ({ path, digest: parseDigest(digest), size })),
+    ...resolved.flatMap(({ path, content }) => (content ? { path, ...content } : [])),
+  ]
 }

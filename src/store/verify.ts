@@ -54,7 +54,7 @@ export async function verifyInStore(
 }
 
 export interface VerifyFolderOptions extends WorkOptions {
-  /** Which bytes references stand for; what it leaves out may be in the folder, or not. */
+  /** Which files references stand for; those without content may be in the folder, or not. */
   resolve?: ResolveReferences
 }
 
@@ -69,8 +69,11 @@ export async function verifyFolder(
   const expected = new Set<string>()
   const files = listFiles(target)
   const find: ResolveReferences = async entries => {
-    for (const { path } of entries) expected.add(path)
-    return options.resolve ? options.resolve(entries) : entries.map(() => null)
+    const found = options.resolve
+      ? await options.resolve(entries)
+      : entries.map(({ path }) => ({ path, content: null }))
+    for (const { path } of found) expected.add(path)
+    return found
   }
   const work = { ...options, resolve: find }
   const result = await verifyWith(store, manifest, target, work, async (items, pool, report) => {
