@@ -24,8 +24,9 @@ export interface FetchReferenceOptions {
 }
 
 /**
- * Downloads the recorded bytes of a reference into a sink. A download that is cut goes on where
- * it was, if the source can and something identifies the bytes. Size and, where it says so of the content, digest are verified.
+ * Downloads the recorded bytes of a reference into a sink. A download that is cut, or that the sink
+ * has the beginning of, goes on where it was, if the source can and something identifies the
+ * bytes. Size and, where it says so of the content, digest are verified.
  *
  * @throws as `ReferenceHandler.open`; `REFERENCE_CHANGED` also for bytes that do not verify;
  *   what the sink throws.
@@ -36,12 +37,14 @@ export async function fetchReference(
   { sink, signal, onBytes = () => {}, pauseMs = 200 }: FetchReferenceOptions,
 ): Promise<void> {
   const check = await createContentCheck(entry.digest)
-  let length = 0
-  let furthest = 0
+  let length = sink.begun
+  let arrived = 0
+  let furthest = length
   let before = 0
   const restart = async (from: number) => {
     if (from === length) return
-    onBytes(-length)
+    onBytes(-arrived)
+    arrived = 0
     length = 0
     check?.init()
     await sink.restart()
@@ -64,12 +67,14 @@ export async function fetchReference(
       check?.update(part)
       length += part.length
       furthest = Math.max(furthest, length)
+      arrived += part.length
       onBytes(part.length)
     }
     if (!sizeKnown || length === entry.size) return
     throw referenceChanged(entry.ref, `it has ${length} bytes, not ${entry.size}`)
   }
   try {
+    if (check && length > 0) for await (const part of sink.readBegun()) check.update(part)
     await pRetry(attempt, {
       retries: RETRIES,
       minTimeout: pauseMs,

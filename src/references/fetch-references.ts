@@ -1,25 +1,28 @@
-import { randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import pLimit from 'p-limit'
 import { ArtifactError, type ErrorCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
+import { homePaths } from '../model/home.js'
 import type { Manifest } from '../model/version.js'
+import { beginFile, keepBegun, takeBegun } from '../store/begun-files.js'
 import { LARGE_BYTES } from '../store/file-ingester.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { Store } from '../store/store.js'
+import { removeDeadWriters } from '../store/writer-folder.js'
 import { fetchReference } from './fetch-reference.js'
 import { listReferences } from './list-references.js'
 import type { OpenHandler } from './open-handler.js'
-import { contentName, type ReferenceContents } from './reference-contents.js'
+import { contentName, isUnverifiable, type ReferenceContents } from './reference-contents.js'
 import type { ReferenceExpander } from './reference-expander.js'
 import type { ReferenceEntry } from './reference-handler.js'
 import { MemorySink, openFileSink } from './reference-sink.js'
 
 /** Downloads at a time. */
 const PARALLEL = 16
-/** References whose bytes share one flush of the store. */
+/** References whose bytes share one flush of the store, and bytes after which there is another. */
 const BATCH = 1024
+const FLUSH_BYTES = 256 * 1024 * 1024
 
 export interface MissingReference {
   path: string
@@ -68,6 +71,7 @@ class ReferenceFetcher {
   readonly #options: FetchReferencesOptions
   readonly #totalFiles: number
   #files = 0
+  #salvaged: Promise<void> | undefined
   bytes = 0
 
   constructor(store: Store, options: FetchReferencesOptions, totalFiles: number) {
@@ -95,13 +99,13 @@ class ReferenceFetcher {
     const failed = new Map<string, ArtifactError>()
     const stop = new AbortController()
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
-    const fetched: { entry: ReferenceEntry; key: BlobKey }[] = []
+    const fetched = new FetchedContents(this.#store, contents)
     const limit = pLimit(PARALLEL)
     const work = [...absent].map(([name, entry]) =>
       limit(async () => {
         if (stopped.aborted) return
         try {
-          fetched.push({ entry, key: await this.#fetchOne(entry, stopped) })
+          await fetched.add(entry, await this.#fetchOne(entry, stopped))
         } catch (error) {
           if (this.#options.onMissing && isMissing(error)) failed.set(name, error)
           else {
@@ -116,10 +120,7 @@ class ReferenceFetcher {
     // The first is the one that stopped the others.
     const failures = ends.flatMap(end => (end.status === 'rejected' ? [end.reason] : []))
     const cause = failures.find(error => !isInterrupted(error)) ?? failures[0]
-    if (fetched.length > 0) {
-      await this.#store.ingest().finish()
-      await contents.remember(fetched)
-    }
+    await fetched.keep()
     if (cause !== undefined) throw cause
     for (const entry of entries) {
       const error = failed.get(contentName(entry))
@@ -143,12 +144,23 @@ class ReferenceFetcher {
       const [stored] = await ingest.addBytes('blob', [bytes])
       return { kind: 'blob', digest: stored!.digest, size: bytes.length }
     }
-    const file = join(await ingest.folder(), `${randomBytes(8).toString('hex')}.reference`)
+    const { tmp } = homePaths(this.#store.home)
+    const folder = await ingest.folder()
+    // A process that was killed since this one began may have left the beginning.
+    this.#salvaged ??= removeDeadWriters(tmp, folder)
+    await this.#salvaged
+    const file = beginFile(folder, downloadName(entry))
+    const resumes = !isUnverifiable(entry) && !entry.extra?.sizeUnknown
     try {
-      const sink = await openFileSink(file)
+      const sink = await openFileSink(file, resumes ? takeBegun(tmp, file) : 0)
       await fetchReference(handler, entry, { sink, signal, onBytes })
       const { digest, stat } = await ingest.addFile(file, 'mutable')
       return { kind: 'blob', digest, size: stat.size }
+    } catch (error) {
+      if (resumes && error instanceof ArtifactError && RESUMED.has(error.code)) {
+        keepBegun(tmp, file)
+      }
+      throw error
     } finally {
       await rm(file, { force: true })
     }
@@ -163,6 +175,44 @@ class ReferenceFetcher {
     })
   }
 }
+
+/** Contents that were fetched and, some at a time, are made durable and remembered. */
+class FetchedContents {
+  readonly #store: Store
+  readonly #contents: ReferenceContents
+  #fetched: { entry: ReferenceEntry; key: BlobKey }[] = []
+  #bytes = 0
+
+  constructor(store: Store, contents: ReferenceContents) {
+    this.#store = store
+    this.#contents = contents
+  }
+
+  async add(entry: ReferenceEntry, key: BlobKey): Promise<void> {
+    this.#fetched.push({ entry, key })
+    this.#bytes += key.size
+    if (this.#bytes >= FLUSH_BYTES) await this.keep()
+  }
+
+  async keep(): Promise<void> {
+    const fetched = this.#fetched
+    if (fetched.length === 0) return
+    this.#fetched = []
+    this.#bytes = 0
+    await this.#store.ingest().finish()
+    await this.#contents.remember(fetched)
+  }
+}
+
+/** 64 hex digits for the recorded bytes of an entry. */
+function downloadName(entry: ReferenceEntry): string {
+  return createHash('sha256')
+    .update(`${contentName(entry)}\0${entry.size}`)
+    .digest('hex')
+}
+
+/** Failures after which the rest may come another time. */
+const RESUMED = new Set<ErrorCode>(['INTERRUPTED', 'REFERENCE_FAILED', 'REFERENCE_DENIED'])
 
 function isInterrupted(error: unknown): boolean {
   return error instanceof ArtifactError && error.code === 'INTERRUPTED'

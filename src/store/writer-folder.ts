@@ -4,18 +4,20 @@ import { join } from 'node:path'
 import { systemCode } from '../errors.js'
 import { connectTo, listenAt } from '../ipc/endpoint.js'
 import { homePaths } from '../model/home.js'
+import { dropOldBegun, keepAllBegun } from './begun-files.js'
 
 const ROLE = 'writer'
 
 export interface WriterFolder {
   path: string
-  /** Removes the folder with whatever is left in it. */
+  /** Removes the folder with whatever is left in it, but for begun files. */
   close(): Promise<void>
 }
 
 /**
  * Makes a folder under `tmp/` for the writes of one process, and listens on a socket in it: its
- * owner lives as long as that socket takes connections. Folders of owners that died are removed.
+ * owner lives as long as that socket takes connections. Folders of owners that died are removed;
+ * their begun files are kept for whoever goes on with them.
  */
 export async function createWriterFolder(home: string): Promise<WriterFolder> {
   const { tmp } = homePaths(home)
@@ -23,11 +25,12 @@ export async function createWriterFolder(home: string): Promise<WriterFolder> {
   try {
     const endpoint = await listenAt(path, ROLE, socket => socket.end(), { keepAlive: false })
     await removeDeadWriters(tmp, path)
+    dropOldBegun(tmp)
     return {
       path,
       close: async () => {
         await endpoint.close()
-        rmSync(path, { recursive: true, force: true })
+        removeWriter(tmp, path)
       },
     }
   } catch (error) {
@@ -37,12 +40,23 @@ export async function createWriterFolder(home: string): Promise<WriterFolder> {
   }
 }
 
-async function removeDeadWriters(tmp: string, own: string): Promise<void> {
+/** Removes the folders of owners that died, but for their begun files, which are kept. */
+export async function removeDeadWriters(tmp: string, own: string): Promise<void> {
   for (const name of readdirSync(tmp)) {
     const path = join(tmp, name)
     if (path === own || (await isAlive(path))) continue
-    rmSync(path, { recursive: true, force: true })
+    removeWriter(tmp, path)
   }
+}
+
+function removeWriter(tmp: string, path: string): void {
+  try {
+    keepAllBegun(tmp, path)
+  } catch (error) {
+    // Another process removed it meanwhile.
+    if (systemCode(error) !== 'ENOENT') throw error
+  }
+  rmSync(path, { recursive: true, force: true })
 }
 
 /** A folder without an announcement is alive too: its owner is just making it. */
