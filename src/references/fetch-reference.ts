@@ -1,5 +1,3 @@
-import pRetry from 'p-retry'
-import { ArtifactError } from '../errors.js'
 import { createHasher } from '../hash/hasher.js'
 import { algorithmOf, isDigest } from '../model/digest.js'
 import { checkAborted } from '../store/progress.js'
@@ -7,9 +5,8 @@ import { isUnverifiable } from './reference-contents.js'
 import { referenceChanged } from './reference-error.js'
 import type { ReferenceEntry, ReferenceHandler } from './reference-handler.js'
 import type { ReferenceSink } from './reference-sink.js'
+import { retryReference } from './retry-reference.js'
 
-/** Failed attempts that brought nothing new, in one download, before it is given up. */
-const RETRIES = 4
 /** CRC-32C (Castagnoli), reflected, as GCS computes it. */
 const CRC32C_POLYNOMIAL = 0x82f63b78
 
@@ -75,15 +72,8 @@ export async function fetchReference(
   }
   try {
     if (check && length > 0) for await (const part of sink.readBegun()) check.update(part)
-    await pRetry(attempt, {
-      retries: RETRIES,
-      minTimeout: pauseMs,
-      randomize: true,
-      signal,
-      shouldConsumeRetry: () => furthest === before,
-      shouldRetry: ({ error }) =>
-        error instanceof ArtifactError && error.code === 'REFERENCE_FAILED',
-    })
+    const shouldConsumeRetry = () => furthest === before
+    await retryReference(attempt, { pauseMs, signal, shouldConsumeRetry })
     const digest = check?.digest()
     if (digest !== undefined && digest !== entry.digest) {
       throw referenceChanged(entry.ref, `the digest of what came is ${digest}`)

@@ -13,7 +13,7 @@ import {
   recordedVersion,
   toPage,
 } from './bucket.js'
-import { sendHttp } from './http-request.js'
+import { sendHttp, statusError } from './http-request.js'
 import { loadSdk } from './load-sdk.js'
 import { invalidUri } from './parse-uri.js'
 import { referenceError } from './reference-error.js'
@@ -128,7 +128,7 @@ export async function createGsHandler(): Promise<ReferenceHandler> {
       return { from: start, body: answer.read() }
     }
     answer.close()
-    throw referenceError(uri, answer.status, `it answers with status ${answer.status}`)
+    throw statusError(uri, answer)
   }
 
   return {

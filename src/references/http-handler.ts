@@ -1,9 +1,8 @@
-import pRetry from 'p-retry'
-import { ArtifactError } from '../errors.js'
+import type { ArtifactError } from '../errors.js'
 import { checkAborted } from '../store/progress.js'
-import { type HttpAnswer, sendHttp, unsupported } from './http-request.js'
+import { type HttpAnswer, sendHttp, statusError, unsupported } from './http-request.js'
 import { parseReferenceUri, referenceBaseName } from './parse-uri.js'
-import { referenceChanged, referenceError } from './reference-error.js'
+import { referenceChanged } from './reference-error.js'
 import type {
   FoundReference,
   OpenedReference,
@@ -11,9 +10,8 @@ import type {
   ReferenceExtra,
   ReferenceHandler,
 } from './reference-handler.js'
+import { retryReference } from './retry-reference.js'
 
-/** Attempts after the first for a question; a download is tried again by whoever reads it. */
-const RETRIES = 4
 /** Content codings that got takes off. */
 const DECODED = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'identity'])
 
@@ -32,51 +30,35 @@ export interface HttpHandlerOptions {
 export function createHttpHandler(options: HttpHandlerOptions = {}): ReferenceHandler {
   const { idleMs, pauseMs = 200 } = options
 
-  const send = async (uri: string, headers: Record<string, string>, signal?: AbortSignal) => {
-    const identity = { 'accept-encoding': 'identity', ...headers }
-    return new TaggedAnswer(uri, await sendHttp(uri, uri, { headers: identity, signal, idleMs }))
+  const send = async (
+    uri: string,
+    given: Record<string, string>,
+    options: { signal?: AbortSignal; decompress?: boolean },
+  ) => {
+    const headers = { 'accept-encoding': 'identity', ...given }
+    return new TaggedAnswer(uri, await sendHttp(uri, uri, { headers, idleMs, ...options }))
   }
 
   /** The answer to a question, without its body. */
   const ask = (uri: string, headers: Record<string, string>, signal?: AbortSignal) =>
-    pRetry(
+    retryReference(
       async () => {
-        const answer = await send(uri, headers, signal)
+        const answer = await send(uri, headers, { signal })
         answer.close()
         if (answer.status !== 304) answer.expectSuccess()
         return answer
       },
-      {
-        retries: RETRIES,
-        minTimeout: pauseMs,
-        randomize: true,
-        signal,
-        shouldRetry: ({ error }) => error instanceof ArtifactError && error.retryable,
-      },
+      { pauseMs, signal },
     ).catch(error => {
       checkAborted(signal)
       throw error
     })
 
-  const open = async (
+  const openWhole = async (
     entry: ReferenceEntry,
-    { from = 0, signal }: { from?: number; signal?: AbortSignal },
+    signal: AbortSignal | undefined,
   ): Promise<OpenedReference> => {
-    const etag = strongTag(entry)
-    const resumes = from > 0 && etag !== undefined
-    const headers = resumes ? { range: `bytes=${from}-`, 'if-match': etag } : {}
-    const answer = await send(entry.ref, headers as Record<string, string>, signal)
-    const isPart = answer.status === 206 || answer.status === 416
-    if (resumes && isPart) {
-      if (answer.status === 206 && answer.hasTag(entry) && answer.rangeStart === from) {
-        return { from, body: answer.read() }
-      }
-      answer.close()
-      // Everything had come before the connection was cut.
-      if (answer.status === 416 && answer.rangeTotal === from) return { from, body: nothing() }
-      if (answer.etag !== undefined && !answer.hasTag(entry)) throw answer.changed()
-      return open(entry, { signal })
-    }
+    const answer = await send(entry.ref, {}, { signal })
     try {
       answer.expectSuccess()
       if (isVerifiable(entry) && !answer.hasTag(entry)) throw answer.changed()
@@ -85,6 +67,28 @@ export function createHttpHandler(options: HttpHandlerOptions = {}): ReferenceHa
       throw error
     }
     return { from: 0, body: answer.read() }
+  }
+
+  const open = async (
+    entry: ReferenceEntry,
+    { from = 0, signal }: { from?: number; signal?: AbortSignal },
+  ): Promise<OpenedReference> => {
+    const etag = strongTag(entry)
+    if (from === 0 || etag === undefined) return openWhole(entry, signal)
+    const headers = { range: `bytes=${from}-`, 'if-match': etag }
+    // A part of coded bytes cannot be decoded; taken off, the coding could not be seen.
+    const answer = await send(entry.ref, headers, { signal, decompress: false })
+    if (answer.coding === 'identity' && answer.hasTag(entry)) {
+      if (answer.status === 200) return { from: 0, body: answer.read() }
+      const fits = answer.status === 206 && answer.rangeStart === from
+      if (fits) return { from, body: answer.read() }
+    }
+    answer.close()
+    // Everything had come before the connection was cut.
+    if (answer.status === 416 && answer.rangeTotal === from) return { from, body: nothing() }
+    if (answer.status !== 206 && answer.status !== 416) answer.expectSuccess()
+    if (answer.etag !== undefined && !answer.hasTag(entry)) throw answer.changed()
+    return openWhole(entry, signal)
   }
 
   return {
@@ -156,6 +160,10 @@ class TaggedAnswer {
     return this.#headers.etag || undefined
   }
 
+  get coding(): string {
+    return this.#headers['content-encoding']?.trim().toLowerCase() || 'identity'
+  }
+
   get rangeStart(): number | undefined {
     return matchNumber(this.#headers['content-range'], /^bytes (\d+)-/)
   }
@@ -173,9 +181,8 @@ class TaggedAnswer {
   }
 
   describe(): Described {
-    const coding = this.#headers['content-encoding']
     const length = matchNumber(this.#headers['content-length'], /^(\d+)$/)
-    const known = coding === undefined || coding === 'identity' ? length : undefined
+    const known = this.coding === 'identity' ? length : undefined
     const extra: ReferenceExtra = {
       ...(this.etag === undefined ? { unverifiable: true } : { etag: this.etag }),
       ...(known === undefined && { sizeUnknown: true }),
@@ -188,11 +195,10 @@ class TaggedAnswer {
   expectSuccess(): void {
     if (this.status === 412) throw this.changed()
     if (this.status !== 200) {
-      throw referenceError(this.#uri, this.status, `it answers with status ${this.status}`)
+      throw statusError(this.#uri, this.#answer)
     }
-    const coding = this.#headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
-    if (coding === '' || DECODED.has(coding)) return
-    throw unsupported(this.#uri, `its content coding "${coding}" is not known`)
+    if (DECODED.has(this.coding)) return
+    throw unsupported(this.#uri, `its content coding "${this.coding}" is not known`)
   }
 
   changed(): ArtifactError {

@@ -84,6 +84,24 @@ async function* read(
   }
 }
 
+/** The error for an answer that has another status than it should. */
+export function statusError(
+  uri: string,
+  { status, headers }: Pick<HttpAnswer, 'status' | 'headers'>,
+): ArtifactError {
+  const retryAfterMs = parseRetryAfter(headers['retry-after'])
+  return referenceError(uri, status, `it answers with status ${status}`, {
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
+/** Milliseconds from now, of a Retry-After header in either of its forms; undefined for any other. */
+function parseRetryAfter(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
+}
+
 export function unsupported(uri: string, reason: string): ArtifactError {
   return new ArtifactError('REFERENCE_UNSUPPORTED', `cannot read ${uri}: ${reason}`, {
     details: { uri },

@@ -15,22 +15,35 @@ const SCHEME = /^([a-z][a-z0-9+.-]+):./i
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
 const FORBIDDEN = /[\0-\x1f\x7f]|\p{Cs}/u
 
-/** Parameters of signed URLs (S3, GCS, CloudFront, Azure) and the usual ones for tokens. */
+/** Parameters of signed URLs (S3, GCS, CloudFront, Azure, OSS, COS, OBS) and the usual secrets. */
 const SECRETS = new Set([
   'x-amz-signature',
   'x-amz-credential',
   'x-amz-security-token',
   'x-goog-signature',
   'x-goog-credential',
+  'x-oss-signature',
+  'x-oss-credential',
+  'x-obs-security-token',
+  'x-cos-security-token',
+  'q-signature',
+  'security-token',
   'awsaccesskeyid',
   'googleaccessid',
+  'ossaccesskeyid',
   'signature',
   'sig',
   'access_token',
   'auth_token',
+  'private_token',
   'token',
+  'jwt',
+  'authorization',
   'api_key',
+  'api-key',
   'apikey',
+  'password',
+  'client_secret',
 ])
 
 /** Schemes whose keys are taken as they are, `?` and all. */

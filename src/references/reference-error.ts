@@ -8,9 +8,11 @@ export function referenceError(
   uri: string,
   status: number | undefined,
   reason: string,
+  details: { retryAfterMs?: number } = {},
 ): ArtifactError {
   const [code, what] = classify(status)
-  return new ArtifactError(code, `${what} ${uri}: ${reason}`, { details: { uri, status } })
+  const message = `${what} ${uri}: ${reason}`
+  return new ArtifactError(code, message, { details: { uri, status, ...details } })
 }
 
 export function referenceChanged(uri: string, reason: string): ArtifactError {

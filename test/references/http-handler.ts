@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,7 +10,10 @@ import {
   readReference,
   toEntry,
 } from '../../fixtures/references/list-references.js'
+import { waitUntil } from '../../fixtures/wait-until.js'
+import { fetchReference } from '../../src/references/fetch-reference.js'
 import { createHttpHandler } from '../../src/references/http-handler.js'
+import { MemorySink } from '../../src/references/reference-sink.js'
 
 const handler = createHttpHandler({ pauseMs: 1 })
 
@@ -152,6 +156,7 @@ t.test('redirects are followed, five of them, to http and https only', async t =
     const [, kind, left] = request.url!.split('/')
     if (kind === 'to')
       return void response.writeHead(302, { location: decodeURIComponent(left!) }).end()
+    if (kind === 'loop') return void response.writeHead(302, { location: '/loop' }).end()
     if (Number(left) === 0) return send(response, 'abc', { etag: '"e"' })
     response.writeHead(307, { location: `/step/${Number(left) - 1}` }).end()
   })
@@ -163,7 +168,8 @@ t.test('redirects are followed, five of them, to http and https only', async t =
     await codeOf(listReferences(handler, `${url}/to/unix:%2Ftmp%2Fx:%2Fy`)),
     'REFERENCE_FAILED',
   )
-  for (const target of ['file:///etc/passwd', 'ftp://127.0.0.1/x']) {
+  t.equal(await codeOf(listReferences(handler, `${url}/loop`)), 'REFERENCE_UNSUPPORTED')
+  for (const target of ['file:///etc/passwd', 'ftp://127.0.0.1/x', 'data:,x', 'javascript:x']) {
     const uri = `${url}/to/${encodeURIComponent(target)}`
     t.equal(await codeOf(listReferences(handler, uri)), 'REFERENCE_UNSUPPORTED', target)
   }
@@ -208,6 +214,82 @@ t.test('statuses have codes, and those that may pass are asked again', async t =
     else send(response, 'abc', { etag: '"e"' })
   })
   t.equal((await listReferences(handler, url))[0]!.digest, 'e')
+})
+
+t.test('a server that says when to ask again is asked then, unless that is far away', async t => {
+  let failures = 0
+  let retryAfter = ''
+  const times: number[] = []
+  const { url, requests } = await serve(t, (_, response) => {
+    times.push(Date.now())
+    if (failures-- > 0) response.writeHead(429, { 'retry-after': retryAfter }).end()
+    else send(response, 'abc', { etag: '"e"' })
+  })
+  const entry = { path: 'p', ref: url, digest: 'e', size: 3 }
+  const download = async () => {
+    const sink = new MemorySink()
+    await fetchReference(handler, entry, { sink, pauseMs: 1 })
+    return String(sink.bytes)
+  }
+  failures = 1
+  retryAfter = '1'
+  t.equal(await download(), 'abc')
+  t.ok(times[1]! - times[0]! >= 1000, 'not before')
+  failures = 1
+  retryAfter = new Date(Date.now() - 1000).toUTCString()
+  t.equal((await listReferences(handler, url))[0]!.digest, 'e', 'a time that has passed')
+  for (retryAfter of ['3600', new Date(Date.now() + 3_600_000).toUTCString()]) {
+    failures = 1
+    requests.length = 0
+    await t.rejects(download(), {
+      code: 'REFERENCE_FAILED',
+      details: { status: 429, retryAfterMs: Number },
+    })
+    t.equal(requests.length, 1)
+  }
+  failures = 1
+  retryAfter = '30'
+  const controller = new AbortController()
+  const waiting = fetchReference(handler, entry, {
+    sink: new MemorySink(),
+    signal: controller.signal,
+  })
+  await waitUntil(async () => failures < 1)
+  controller.abort()
+  t.equal(await codeOf(waiting), 'INTERRUPTED')
+})
+
+t.test('a part in a content coding is no part of the decoded bytes', async t => {
+  const whole = gzipSync('the plain bytes')
+  const { url, requests } = await serve(t, (request, response) => {
+    const coded = { etag: '"g"', 'content-encoding': 'gzip' }
+    if (!request.headers.range) return void response.writeHead(200, coded).end(whole)
+    response.writeHead(206, { ...coded, 'content-range': `bytes 4-14/${whole.length}` })
+    response.end(whole.subarray(4))
+  })
+  const [found] = await listReferences(handler, url)
+  t.same(await readReference(handler, found!, { from: 4 }), { from: 0, text: 'the plain bytes' })
+  t.match(requests.at(-2)!.headers, { range: 'bytes=4-' })
+})
+
+t.test('a body in a content coding that is cut', async t => {
+  const whole = gzipSync(randomBytes(10_000))
+  const { url } = await serve(t, (_, response) => {
+    response.writeHead(200, { etag: '"g"', 'content-encoding': 'gzip' })
+    response.end(whole.subarray(0, 5000))
+  })
+  const [found] = await listReferences(handler, url)
+  t.equal(await codeOf(readReference(handler, found!)), 'REFERENCE_FAILED')
+})
+
+t.test('HEAD is never asked, which some servers refuse', async t => {
+  const { url } = await serve(t, (request, response) => {
+    if (request.method === 'GET') send(response, 'abc', { etag: '"e"' })
+    else response.writeHead(405).end()
+  })
+  const [found] = await listReferences(handler, url)
+  t.match(found, { digest: 'e', size: 3 })
+  await handler.check(toEntry(found!), {})
 })
 
 t.test('a server that is not there, that hangs, or that speaks something else', async t => {

@@ -57,6 +57,14 @@ t.test('credentials are refused and never repeated', t => {
     'https://host/x?access_token=s3cr3t',
     'https://host/x?token=s3cr3t',
     'https://host/x#access_token=s3cr3t',
+    'https://host/x?X-Amz-Credential=s3cr3t',
+    'https://host/x?x-goog-credential=s3cr3t',
+    'https://host/x?x-oss-signature=s3cr3t',
+    'https://host/x?q-signature=s3cr3t',
+    'https://host/x?private_token=s3cr3t',
+    'https://host/x?a=1;API-Key=s3cr3t',
+    'https://host/x?password=s3cr3t',
+    'https://host/x?jwt=s3cr3t',
   ]) {
     try {
       parseReferenceUri(uri)
