@@ -1,25 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Storage } from '@google-cloud/storage'
 import t from 'tap'
 import { listEntries } from '../../fixtures/list-entries.js'
 import { codeOf } from '../../fixtures/references/list-references.js'
-import { startProxy } from '../../fixtures/references/proxy.js'
-import { lacksServer, startGcsServer } from '../../fixtures/references/test-server.js'
+import { GS_BUCKETS } from '../../fixtures/references/start-buckets.js'
 import { useHome } from '../../fixtures/use-home.js'
 import { Artifact } from '../../src/index.js'
 
 const make = () => new Artifact({ name: 'refs', type: 'dataset' })
 
-t.test('gs', { skip: lacksServer('fake-gcs-server') }, async t => {
-  const server = await startGcsServer(t)
-  const storage = new Storage({ projectId: 'lab', apiEndpoint: server })
-  const proxy = await startProxy(t, server)
-  process.env.STORAGE_EMULATOR_HOST = proxy.url
+t.test('gs', { skip: GS_BUCKETS.skip }, async t => {
+  const { proxy, make: makeBucket, put } = await GS_BUCKETS.start(t)
   const fill = async (name: string, keys: string[]) => {
-    const [bucket] = await storage.createBucket(name)
-    for (const key of keys) await bucket.file(key).save(`bytes of ${key}`, { resumable: false })
-    return bucket
+    await makeBucket(name)
+    for (const key of keys) await put(name, key)
   }
 
   await t.test('a key that is no path as it is becomes an error that names it', async t => {
@@ -54,13 +48,12 @@ t.test('gs', { skip: lacksServer('fake-gcs-server') }, async t => {
 
   await t.test('what was recorded comes from the generation that had it, cut or not', async t => {
     const { folder } = useHome(t)
-    const [bucket] = await storage.createBucket('kept', { versioning: { enabled: true } })
-    const file = bucket.file('big')
-    await file.save('old '.repeat(100_000), { resumable: false })
+    await makeBucket('kept', { versions: true })
+    await put('kept', 'big', 'old '.repeat(100_000))
     const artifact = make()
     await artifact.addReference('gs://kept/big')
     const logged = await artifact.save({ project: 'p' })
-    await file.save('new', { resumable: false })
+    await put('kept', 'big', 'new')
     proxy.requests.length = 0
     proxy.cuts = [150_000]
     const root = await logged.download({ root: join(folder, 'out') })

@@ -1,15 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { Storage } from '@google-cloud/storage'
 import t, { type Test } from 'tap'
 import { listEntries } from '../../fixtures/list-entries.js'
-import {
-  lacksServer,
-  s3Environment,
-  startGcsServer,
-  startS3Server,
-} from '../../fixtures/references/test-server.js'
+import { GS_BUCKETS, S3_BUCKETS } from '../../fixtures/references/start-buckets.js'
 import { useHome } from '../../fixtures/use-home.js'
 import { type AddReferenceOptions, Artifact } from '../../src/index.js'
 
@@ -56,22 +49,11 @@ async function checkRows(t: Test, bucket: string) {
   }
 }
 
-t.test('s3', { skip: lacksServer('versitygw') }, async t => {
-  const endpoint = await startS3Server(t)
-  Object.assign(process.env, s3Environment(endpoint))
-  const s3 = new S3Client({ endpoint, forcePathStyle: true })
-  await s3.send(new CreateBucketCommand({ Bucket: 'my-bucket' }))
-  for (const Key of OBJECTS) {
-    await s3.send(new PutObjectCommand({ Bucket: 'my-bucket', Key, Body: `bytes of ${Key}` }))
-  }
-  await checkRows(t, 's3://my-bucket')
-})
-
-t.test('gs', { skip: lacksServer('fake-gcs-server') }, async t => {
-  const apiEndpoint = await startGcsServer(t)
-  const storage = new Storage({ projectId: 'lab', apiEndpoint })
-  process.env.STORAGE_EMULATOR_HOST = apiEndpoint
-  const [bucket] = await storage.createBucket('my-bucket')
-  for (const key of OBJECTS) await bucket.file(key).save(`bytes of ${key}`, { resumable: false })
-  await checkRows(t, 'gs://my-bucket')
-})
+for (const { scheme, skip, start } of [S3_BUCKETS, GS_BUCKETS]) {
+  t.test(scheme, { skip }, async t => {
+    const { make, put } = await start(t)
+    await make('my-bucket')
+    for (const key of OBJECTS) await put('my-bucket', key)
+    await checkRows(t, `${scheme}://my-bucket`)
+  })
+}
