@@ -117,7 +117,7 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
         .choices(['follow', 'refuse'] as const)
         .default('follow' as const),
     )
-    .option('--no-checksum', 'do not ask what URIs lead to: one entry each')
+    .option('--no-checksum', 'do not ask what URIs lead to: one entry each, looked up by get')
     .addOption(
       new Option('--max-objects <number>', 'the most objects that a URI may stand for')
         .argParser(parseCount)

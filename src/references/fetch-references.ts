@@ -5,7 +5,7 @@ import { ArtifactError, type ErrorCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { homePaths } from '../model/home.js'
 import type { Manifest } from '../model/version.js'
-import { beginFile, keepBegun, takeBegun } from '../store/begun-files.js'
+import { begunPath, keepBegun, takeBegun } from '../store/begun-files.js'
 import { LARGE_BYTES } from '../store/file-ingester.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { Store } from '../store/store.js'
@@ -149,7 +149,7 @@ class ReferenceFetcher {
     // A process that was killed since this one began may have left the beginning.
     this.#salvaged ??= removeDeadWriters(tmp, folder)
     await this.#salvaged
-    const file = beginFile(folder, downloadName(entry))
+    const file = begunPath(folder, downloadName(entry))
     const resumes = !isUnverifiable(entry) && !entry.extra?.sizeUnknown
     try {
       const sink = await openFileSink(file, resumes ? takeBegun(tmp, file) : 0)
@@ -238,6 +238,7 @@ function nameEntry(error: unknown, { path, ref }: ReferenceEntry): unknown {
   if (!(error instanceof ArtifactError) || error.details.path !== undefined) return error
   return new ArtifactError(error.code, `"${path}": ${error.message}`, {
     cause: error,
-    details: { ...error.details, path, uri: ref },
+    // One with credentials is not repeated.
+    details: { ...(error.code !== 'URI_HAS_CREDENTIALS' && { uri: ref }), ...error.details, path },
   })
 }

@@ -19,12 +19,12 @@ function begunFolder(tmp: string): string {
 }
 
 /** A new path in the folder of a writer for what the name says. */
-export function beginFile(folder: string, name: string): string {
+export function begunPath(folder: string, name: string): string {
   return join(folder, `${name}-${randomBytes(8).toString('hex')}.begun`)
 }
 
 /**
- * Moves what is kept of a file to the path that `beginFile` gave for it.
+ * Moves what is kept of a file to the path that `begunPath` gave for it.
  * @returns its length; 0, and no file, when there is nothing, or when the machine was started since: what it had
  *   not flushed when it stopped is lost then, and no length would tell.
  */
@@ -41,7 +41,7 @@ export function takeBegun(tmp: string, file: string): number {
   }
 }
 
-/** Keeps a file of `beginFile` for another attempt, by anybody. */
+/** Keeps a file of `begunPath` for another attempt, by anybody. */
 export function keepBegun(tmp: string, file: string): void {
   const folder = begunFolder(tmp)
   try {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import {
   appendFileSync,
   existsSync,
@@ -6,6 +7,8 @@ import {
   readFileSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
@@ -227,6 +230,32 @@ t.test('a download that is aborted', async t => {
   t.notOk(existsSync(root))
   await logged.download({ root })
   t.same((await logged.verify(root)).problems, [])
+})
+
+t.test('16 objects are downloaded at a time', async t => {
+  const { folder } = useHome(t)
+  let waiting: ServerResponse[] = []
+  let answered = 0
+  let most = 0
+  const answer = () => {
+    most = Math.max(most, waiting.length)
+    for (const response of waiting) response.end('x')
+    answered += waiting.length
+    waiting = []
+  }
+  const server = createServer((_, response) => {
+    if (waiting.push(response) < Math.min(16, 40 - answered)) return
+    // Time for one more than there should be.
+    setTimeout(answer, 100)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const names = Array.from({ length: 40 }, (_, index) => String(index))
+  const uris = Object.fromEntries(names.map(name => [name, `${url}/${name}`]))
+  const logged = await log(uris, { checksum: false })
+  await logged.download({ root: join(folder, 'out') })
+  t.equal(most, 16)
 })
 
 t.test('bytes that left the store are fetched again', async t => {

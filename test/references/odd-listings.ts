@@ -94,4 +94,19 @@ t.test('what a bucket may hold', { skip: GS_BUCKETS.skip }, async t => {
     )
     t.notOk(existsSync(join(folder, 'out')))
   })
+
+  await t.test('a URI with credentials in an entry from elsewhere', async t => {
+    const { folder, home } = useHome(t)
+    const store = sharedStore(home)
+    const ref = 'https://user:s3cr3t@127.0.0.1/x'
+    const manifest = await writeManifest(store.ingest(), store.algorithm, [
+      { path: 'x', digest: 'an-etag', size: 1, ref },
+    ])
+    await store.ingest().finish()
+    const failure = await downloadFiles(store, manifest, join(folder, 'out'), {}).catch(
+      error => error,
+    )
+    t.match(failure, { code: 'URI_HAS_CREDENTIALS', details: { path: 'x' } })
+    t.notMatch(JSON.stringify(failure), /s3cr3t/)
+  })
 })
