@@ -51,15 +51,20 @@ export function makeTree(
 
 /** Runs `artifact` as a user would, process start counted. */
 export function runArtifact(args: string[], env: Record<string, string>): Measured {
+  return runProgram(CLI, args, env)
+}
+
+/** Runs a script in a process of its own, whose start counts; `ARTIFACT_HOME` must be set. */
+export function runProgram(script: string, args: string[], env: Record<string, string>): Measured {
   const peak = join(env.ARTIFACT_HOME!, '..', `peak-${process.hrtime.bigint()}`)
   const started = process.hrtime.bigint()
-  const result = spawnSync(process.execPath, ['--import', RECORDER, CLI, ...args], {
+  const result = spawnSync(process.execPath, ['--import', RECORDER, script, ...args], {
     env: { ...process.env, ARTIFACT_DAEMON: 'never', ...env, PEAK_FILE: peak },
     encoding: 'utf8',
     maxBuffer: 1 << 28,
   })
   const seconds = Number(process.hrtime.bigint() - started) / 1e9
-  if (result.status !== 0) throw new Error(`artifact ${args.join(' ')}: ${result.stderr}`)
+  if (result.status !== 0) throw new Error(`${script} ${args.join(' ')}: ${result.stderr}`)
   return { seconds, peakMiB: Number(readFileSync(peak, 'utf8')) / 1024, stdout: result.stdout }
 }
 

@@ -32,6 +32,8 @@ export const ERRORS = {
   INVALID_DIGEST: row(400, 2, 'a digest is xxh128:, md5: or sha256: and its hex digits'),
   INVALID_REFERENCE: row(400, 2, 'write [[ENTITY/]PROJECT/]NAME[:ALIAS|:vN|@ID]'),
   INVALID_CONFIG: row(400, 2, 'correct the setting'),
+  INVALID_TABLE: row(400, 2, 'correct the value or row that is named'),
+  TOO_MANY_ROWS: row(400, 1, 'make several tables and add a PartitionedTable of their folder'),
   ENTRY_CONFLICT: row(409, 1, 'give one of them another name, or pass overwrite'),
   TYPE_CONFLICT: row(409, 1, 'a name has one type in a project; use that type or another name'),
   ARTIFACT_FINALIZED: row(409, 1, 'a logged artifact is immutable; build a new one'),
@@ -54,11 +56,12 @@ export const ERRORS = {
   REFERENCE_FAILED: row(502, 1, 'try again later', true),
   REFERENCE_UNSUPPORTED: row(400, 1, 'refer to the bytes themselves'),
   REFERENCE_NOT_DOWNLOADABLE: row(400, 1, 'leave it out: allowMissingReferences'),
-  REFERENCE_SDK_MISSING: row(500, 1, 'install the package that is named'),
+  PACKAGE_MISSING: row(500, 1, 'install the package that is named'),
 
   // Names that lead nowhere.
   ARTIFACT_NOT_FOUND: row(404, 3, 'list what there is with `artifact ls`'),
   VERSION_NOT_FOUND: row(404, 3, 'list the versions with `artifact ls PROJECT/NAME`'),
+  ENTRY_NOT_FOUND: row(404, 3, 'check the path'),
   VERSION_RENUMBERED: row(409, 3, 'ask for the version by @ID or by its new number'),
   ENTITY_NOT_FOUND: row(404, 3, 'this server has one entity, "default": unset ARTIFACT_ENTITY'),
   ROUTE_NOT_FOUND: row(404, 1, 'check the address of the remote'),

@@ -8,6 +8,7 @@ export type {
   SaveOptions,
 } from './artifact/artifact-options.js'
 export type { AddReferenceOptions } from './artifact/expand-reference.js'
+export type { ArtifactObject } from './artifact/get-object.js'
 export type { LogOptions } from './artifact/log-artifact.js'
 export type {
   LoggedArtifact,
@@ -25,3 +26,13 @@ export type { CheckoutOptions } from './store/checkout.js'
 export type { Policy } from './store/file-ingester.js'
 export type { Progress, WorkOptions } from './store/progress.js'
 export type { VerifyProblem, VerifyResult } from './store/verify.js'
+export type { ColumnKind } from './table/column-types.js'
+export { PartitionedTable, type TablePart } from './table/partitioned-table.js'
+export {
+  type CsvTableOptions,
+  type FileTableOptions,
+  type LogMode,
+  Table,
+  type TableOptions,
+} from './table/table.js'
+export type { Cell, ValueType } from './table/value-type.js'

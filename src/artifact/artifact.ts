@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { ExternalFile } from '../catalog/catalog.js'
 import { ArtifactError } from '../errors.js'
 import { normalizeArtifactPath } from '../model/artifact-path.js'
@@ -10,10 +11,10 @@ import { normalizeMetadata } from '../model/metadata.js'
 import { checkName, checkProject, checkType } from '../model/names.js'
 import type { Ingest } from '../store/ingest.js'
 import { ingestTree } from '../store/ingest-tree.js'
-import { checkAborted, type WorkOptions } from '../store/progress.js'
+import { checkAborted } from '../store/progress.js'
 import { readSettings } from '../store/settings.js'
 import type { Store } from '../store/store.js'
-import { walkFolder } from '../store/walk-folder.js'
+import { addEachFile } from './add-each-file.js'
 import type {
   AddDirOptions,
   AddFileOptions,
@@ -27,6 +28,7 @@ import { checkDescription } from './check-description.js'
 import { EntryRun } from './entry-run.js'
 import { type AddRule, EntryTable } from './entry-table.js'
 import { type AddReferenceOptions, expandReference } from './expand-reference.js'
+import { type ArtifactObject, checkObject, getObject, objectPath } from './get-object.js'
 import { logArtifact } from './log-artifact.js'
 import type { LoggedArtifact } from './logged-artifact.js'
 import { orAborted } from './or-aborted.js'
@@ -51,7 +53,7 @@ export class Artifact {
   #description: string | null
   #metadata: Record<string, unknown>
   readonly #entries = new EntryTable()
-  readonly #adds = new Set<Promise<void>>()
+  readonly #adds = new Set<Promise<unknown>>()
   readonly #dedup: DedupTotals = { files: 0, bytes: 0, newBytes: 0 }
   #ingest: Ingest | undefined
   #order = 0
@@ -103,8 +105,8 @@ export class Artifact {
         const what = stat.isDirectory() ? 'a folder: add it with addDir' : 'not a regular file'
         throw new ArtifactError('FILE_UNSUPPORTED', `${file} is ${what}`, { details: { file } })
       }
-      const path = normalizeArtifactPath(options.name ?? basename(file))
-      const size = await orAborted(this.#addLocal(file, path, rule, options), options.signal)
+      const add = this.#addLocal(file, options.name ?? basename(file), rule, options)
+      const { size } = await orAborted(add, options.signal)
       options.onProgress?.({ step: 'add', files: 1, bytes: size, totalFiles: 1, totalBytes: size })
     })
   }
@@ -143,6 +145,35 @@ export class Artifact {
     if (typeof content === 'function') return this.#writeNewFile(name, content, rule, options)
     const bytes = Buffer.from(content as string)
     return this.#track(() => orAborted(this.#addBytes(name, bytes, rule, options), options.signal))
+  }
+
+  /**
+   * Adds a table as a JSON file, `name` with `.table.json` or `.partitioned-table.json` unless it
+   * ends in that.
+   * @returns its entry.
+   * @throws `INVALID_PATH`, `ENTRY_CONFLICT`, what reading the rows of the table throws, and at once
+   *   `ARTIFACT_FINALIZED`.
+   */
+  add(object: ArtifactObject, name: string, options: NewFileOptions = {}): Promise<Entry> {
+    checkObject(object)
+    const rule = this.#rule(`the object "${name}"`, options.overwrite)
+    return this.#track(async () => {
+      const path = objectPath(object, name)
+      const write = (writer: Writable) => pipeline(object.encode(), writer)
+      const written = await orAborted(this.#addWritten(path, write, rule, options), options.signal)
+      if ('error' in written) throw written.error
+      return written.entry
+    })
+  }
+
+  /**
+   * Reads a table that was added, by the name that it was given or the path of its file.
+   * @throws `ENTRY_NOT_FOUND`; `INVALID_TABLE` for a file that is no table.
+   */
+  async get(name: string): Promise<ArtifactObject> {
+    await this.#settled()
+    await this.#open().flush()
+    return getObject({ store: this.store, entries: () => this.entries() }, name)
   }
 
   /**
@@ -225,7 +256,7 @@ export class Artifact {
     return this.#ingest
   }
 
-  #track(work: () => Promise<void>): Promise<void> {
+  #track<T>(work: () => Promise<T>): Promise<T> {
     const add = work().catch(error => {
       this.#failure ??= { error }
       throw error
@@ -246,7 +277,10 @@ export class Artifact {
     const patterns = [...ignore, ...readIgnoreFile(root)]
     const refuseLinks = symlinks === 'refuse'
     if (policy === 'immutable') {
-      await this.#addEach(root, prefix, rule, { patterns, refuseLinks, onProgress, signal })
+      const add = (file: string, path: string) =>
+        this.#addLocal(file, prefix + path, { ...rule, source: file }, { policy })
+      const work = { ready: () => this.#open().ready(), add, onProgress, signal }
+      await addEachFile(root, { patterns, refuseLinks, ...work })
       return
     }
     const { catalog, algorithm } = this.store
@@ -266,44 +300,6 @@ export class Artifact {
     })
     checkAborted(signal)
     this.#entries.addTree({ node, prefix, rule, algorithm })
-  }
-
-  /** File by file, for files that stay where they are. */
-  async #addEach(
-    root: string,
-    prefix: string,
-    rule: AddRule,
-    {
-      patterns,
-      refuseLinks,
-      onProgress,
-      signal,
-    }: WorkOptions & { patterns: string[]; refuseLinks: boolean },
-  ): Promise<void> {
-    const ingest = this.#open()
-    const adding = new Set<Promise<void>>()
-    let failure: { error: unknown } | undefined
-    let files = 0
-    let bytes = 0
-    for await (const { file, path } of walkFolder(root, patterns, { refuseLinks })) {
-      if (failure || signal?.aborted) break
-      await ingest.ready()
-      const target = normalizeArtifactPath(prefix + path)
-      const add = this.#addLocal(file, target, { ...rule, source: file }, { policy: 'immutable' })
-        .then(size => {
-          files += 1
-          bytes += size
-          onProgress?.({ step: 'add', files, bytes })
-        })
-        .catch(error => {
-          failure ??= { error }
-        })
-        .finally(() => adding.delete(add))
-      adding.add(add)
-    }
-    await Promise.all(adding)
-    if (failure) throw failure.error
-    checkAborted(signal)
   }
 
   async #addReferences(
@@ -327,16 +323,18 @@ export class Artifact {
 
   async #addLocal(
     file: string,
-    path: string,
+    name: string,
     rule: AddRule,
     { policy = 'mutable', signal }: AddOptions,
-  ): Promise<number> {
+  ): Promise<Entry> {
     checkAborted(signal)
+    const path = normalizeArtifactPath(name)
     const { digest, stat, isNew } = await this.#open().addFile(file, policy)
     checkAborted(signal)
     const external = policy === 'immutable' ? { digest, file, ...stat } : undefined
-    this.#put({ path, digest, size: stat.size }, { ...rule, external }, isNew)
-    return stat.size
+    const entry = { path, digest, size: stat.size }
+    this.#put(entry, { ...rule, external }, isNew)
+    return entry
   }
 
   #put(entry: Entry, rule: AddRule, isNew: boolean): void {
@@ -365,28 +363,36 @@ export class Artifact {
   }
 
   /** What the caller's function throws is the caller's: it drops the file, not the artifact. */
-  #writeNewFile(
+  async #writeNewFile(
+    name: string,
+    write: (writer: Writable) => unknown,
+    rule: AddRule,
+    options: NewFileOptions,
+  ): Promise<void> {
+    const add = () => orAborted(this.#addWritten(name, write, rule, options), options.signal)
+    const written = await this.#track(add)
+    if ('error' in written) throw written.error
+  }
+
+  /** @returns the entry, or what the function threw. */
+  async #addWritten(
     name: string,
     write: (writer: Writable) => unknown,
     rule: AddRule,
     { signal, onProgress }: NewFileOptions,
-  ): Promise<void> {
-    let thrown: { error: unknown } | undefined
-    const add = async () => {
-      checkAborted(signal)
-      const path = normalizeArtifactPath(name)
-      const temporary = join(await this.#open().folder(), randomBytes(8).toString('hex'))
-      try {
-        thrown = await writeNewFile(temporary, write)
-        if (thrown) return
-        const size = await this.#addLocal(temporary, path, rule, { signal })
-        onProgress?.({ step: 'add', files: 1, bytes: size, totalFiles: 1, totalBytes: size })
-      } finally {
-        rmSync(temporary, { force: true })
-      }
+  ): Promise<{ entry: Entry } | { error: unknown }> {
+    checkAborted(signal)
+    const path = normalizeArtifactPath(name)
+    const temporary = join(await this.#open().folder(), randomBytes(8).toString('hex'))
+    try {
+      const thrown = await writeNewFile(temporary, write)
+      if (thrown) return thrown
+      const entry = await this.#addLocal(temporary, path, rule, { signal })
+      const { size } = entry
+      onProgress?.({ step: 'add', files: 1, bytes: size, totalFiles: 1, totalBytes: size })
+      return { entry }
+    } finally {
+      rmSync(temporary, { force: true })
     }
-    return this.#track(() => orAborted(add(), signal)).then(() => {
-      if (thrown) throw thrown.error
-    })
   }
 }

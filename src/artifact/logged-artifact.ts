@@ -9,6 +9,7 @@ import { readEntries } from '../store/manifest.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { VerifyResult } from '../store/verify.js'
 import { pullVersion } from '../sync/pull.js'
+import { type ArtifactObject, getObject } from './get-object.js'
 import type { LogOutcome } from './log-artifact.js'
 import { orAborted } from './or-aborted.js'
 import { type DownloadOptions, downloadFiles, verifyFiles } from './version-files.js'
@@ -185,6 +186,16 @@ export class LoggedArtifact implements CollectionName {
     await this.#fetch(options)
     const { store } = this.#workspace
     for await (const entries of readEntries(store, this.#row.pieces, options)) yield* entries
+  }
+
+  /**
+   * Reads a table by the name under which it was added, or the path of its file; its rows are read
+   * when they are asked for.
+   * @throws `ENTRY_NOT_FOUND`; `INVALID_TABLE` for a file that is no table; `BLOB_MISSING`,
+   *   `BLOB_DAMAGED`, the remote's errors.
+   */
+  get(name: string): Promise<ArtifactObject> {
+    return getObject({ store: this.#workspace.store, entries: () => this.entries() }, name)
   }
 
   /**

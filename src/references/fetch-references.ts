@@ -230,8 +230,7 @@ const MISSING = new Set<ErrorCode>([
 /** Failures of the reference; those of the store and of the installation are not. */
 function isMissing(error: unknown): error is ArtifactError {
   if (!(error instanceof ArtifactError)) return false
-  if (MISSING.has(error.code)) return true
-  return error.code.startsWith('REFERENCE_') && error.code !== 'REFERENCE_SDK_MISSING'
+  return MISSING.has(error.code) || error.code.startsWith('REFERENCE_')
 }
 
 function nameEntry(error: unknown, { path, ref }: ReferenceEntry): unknown {

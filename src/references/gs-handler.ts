@@ -54,7 +54,7 @@ export function formatGsUri({ bucket, key }: BucketLocation, generation: string,
 /**
  * `gs:`, through `@google-cloud/storage`, with credentials and endpoint as that finds them. Without
  * credentials requests carry none, which public buckets take.
- * @throws `REFERENCE_SDK_MISSING`.
+ * @throws `PACKAGE_MISSING`.
  */
 export async function createGsHandler(): Promise<ReferenceHandler> {
   const sdk = await loadSdk('@google-cloud/storage', () => import('@google-cloud/storage'))

@@ -2,7 +2,7 @@ import { ArtifactError, systemCode } from '../errors.js'
 
 /**
  * Loads the client of a cloud, which users install only if they need it.
- * @throws `REFERENCE_SDK_MISSING`, naming the package.
+ * @throws `PACKAGE_MISSING`, naming the package.
  */
 export async function loadSdk<T>(packageName: string, load: () => Promise<T>): Promise<T> {
   try {
@@ -10,7 +10,7 @@ export async function loadSdk<T>(packageName: string, load: () => Promise<T>): P
   } catch (cause) {
     if (systemCode(cause) !== 'ERR_MODULE_NOT_FOUND') throw cause
     throw new ArtifactError(
-      'REFERENCE_SDK_MISSING',
+      'PACKAGE_MISSING',
       `${packageName} is not installed: npm i ${packageName}`,
       { cause, details: { package: packageName } },
     )

@@ -23,7 +23,7 @@ const handlers = new Map<Load, Promise<ReferenceHandler>>()
 
 /**
  * The handler for the scheme of a URI, which is checked.
- * @throws as `parseReferenceUri`; `REFERENCE_SDK_MISSING`, naming the package to install.
+ * @throws as `parseReferenceUri`; `PACKAGE_MISSING`, naming the package to install.
  */
 export async function openHandler(uri: string): Promise<ReferenceHandler> {
   const { scheme } = parseReferenceUri(uri)

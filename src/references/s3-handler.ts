@@ -50,7 +50,7 @@ export function formatS3Uri({ bucket, key, version }: BucketLocation): string {
  * `s3:`, through `@aws-sdk/client-s3`, with credentials, region and endpoint as that finds them.
  * Without credentials requests are not signed, which public buckets take; without a region it is
  * `AWS_DEFAULT_REGION`, else us-east-1, from where AWS leads to the region of a bucket.
- * @throws `REFERENCE_SDK_MISSING`.
+ * @throws `PACKAGE_MISSING`.
  */
 export async function createS3Handler(): Promise<ReferenceHandler> {
   const sdk = await loadSdk('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'))

@@ -5,21 +5,27 @@ import t from 'tap'
 import * as library from '../../src/index.js'
 
 /** What users may import. A change here is a change for them: it belongs into the CHANGELOG. */
-const VALUES = ['Artifact', 'ArtifactError', 'init', 'isArtifactError']
+const VALUES = ['Artifact', 'ArtifactError', 'PartitionedTable', 'Table', 'init', 'isArtifactError']
 const TYPES = [
   'AddDirOptions',
   'AddFileOptions',
   'AddOptions',
   'AddReferenceOptions',
   'Algorithm',
+  'ArtifactObject',
   'ArtifactOptions',
+  'Cell',
   'CheckoutOptions',
+  'ColumnKind',
+  'CsvTableOptions',
   'Digest',
   'DownloadOptions',
   'Entry',
   'ErrorCode',
+  'FileTableOptions',
   'FinishOptions',
   'InitOptions',
+  'LogMode',
   'LogOptions',
   'LoggedArtifact',
   'MissingReference',
@@ -30,6 +36,9 @@ const TYPES = [
   'Run',
   'RunInfo',
   'SaveOptions',
+  'TableOptions',
+  'TablePart',
+  'ValueType',
   'VerifyProblem',
   'VerifyResult',
   'VersionState',

@@ -13,7 +13,7 @@ const LAYERS = [
   ['src/blobs', 'src/catalog'],
   ['src/store'],
   ['src/references', 'src/remote'],
-  ['src/sync'],
+  ['src/sync', 'src/table'],
   ['src/artifact'],
   ['src/run'],
   ['src/index'],

@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { runNode } from '../../fixtures/run-node.js'
 
-/** A module resolver to which the clients of the clouds are not installed. */
+/** A module resolver to which no package that users install themselves is installed. */
 const HOOKS = `export function resolve(specifier, context, next) {
-  if (/^@(aws-sdk|google-cloud)\\//.test(specifier)) {
+  if (/^(@aws-sdk\\/|@google-cloud\\/|hyparquet$)/.test(specifier)) {
     throw Object.assign(new Error('not found: ' + specifier), { code: 'ERR_MODULE_NOT_FOUND' })
   }
   return next(specifier, context)
@@ -27,7 +27,18 @@ t.test('without the client of a cloud the error names the package to install', a
       await artifact.addReference('${uri}').catch(({ code, message }) => console.log(code, message))
     `
     const { stdout } = await runNode(['--input-type=module', '--eval', script], {})
-    t.match(stdout, /^REFERENCE_SDK_MISSING /)
+    t.match(stdout, /^PACKAGE_MISSING /)
     t.ok(stdout.includes(`npm i ${packageName}`), stdout)
   }
+})
+
+t.test('so it is without the reader of Parquet', async t => {
+  const script = `
+    import { register } from 'node:module'
+    register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(HOOKS)}))
+    const { Table } = await import(${JSON.stringify(index)})
+    await Table.fromParquet('rows.parquet').catch(({ code, message }) => console.log(code, message))
+  `
+  const { stdout } = await runNode(['--input-type=module', '--eval', script], {})
+  t.match(stdout, /^PACKAGE_MISSING .*npm i hyparquet/)
 })

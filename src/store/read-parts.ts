@@ -1,0 +1,47 @@
+import { createReadStream } from 'node:fs'
+import { ArtifactError } from '../errors.js'
+import { createHasher } from '../hash/hasher.js'
+import type { BlobKey } from '../model/blob-key.js'
+import { algorithmOf } from '../model/digest.js'
+import { locateBlobs } from './locate-blobs.js'
+import { blobError, blobFile, readBlob } from './read-blob.js'
+import type { Store } from './store.js'
+import { verifyParts } from './verify-parts.js'
+
+/** Large enough that the reads cost little beside what is done with the bytes. */
+const READ_BYTES = 256 * 1024
+
+/**
+ * The plain bytes of a blob, in parts, not held all at once. Whoever takes them to the end knows
+ * that they are what the digest says; what came before the end counts only then.
+ * @param name for messages: the path of the entry, say.
+ * @throws `BLOB_MISSING`, `BLOB_DAMAGED`.
+ */
+export async function* readParts(
+  store: Store,
+  key: BlobKey,
+  name: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const details = { path: name, digest: key.digest }
+  const [place] = await locateBlobs(store, [key])
+  if (!place) {
+    const message = `the bytes of "${name}" are not in the store`
+    throw new ArtifactError('BLOB_MISSING', message, { details })
+  }
+  const onDamage = () =>
+    new ArtifactError('BLOB_DAMAGED', `the bytes of "${name}" are not what they were`, { details })
+  const file = blobFile(store.home, key, place)
+  const hasher = await createHasher(algorithmOf(key.digest))
+  yield* verifyParts(file === undefined ? one() : stream(file), key, { hasher, onDamage })
+
+  async function* one() {
+    yield readBlob(store.home, key, place!)
+  }
+  async function* stream(path: string) {
+    try {
+      yield* createReadStream(path, { highWaterMark: READ_BYTES })
+    } catch (error) {
+      throw blobError(error, key)
+    }
+  }
+}
