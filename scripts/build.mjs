@@ -33,7 +33,17 @@ await build({
   platform: 'node',
   target: 'node20.19',
   // What finds files of its own by its place, or is loaded only by long commands, stays where it is.
-  external: ['level', 'pino', 'fastify', 'got', 'hash-wasm', '@aws-sdk/*', '@google-cloud/*'],
+  external: [
+    'level',
+    'pino',
+    'fastify',
+    'got',
+    'hash-wasm',
+    'csv-parse',
+    'hyparquet',
+    '@aws-sdk/*',
+    '@google-cloud/*',
+  ],
   // Packages in CommonJS ask for Node's modules with `require`.
   banner: {
     js: "import { createRequire as createBundleRequire } from 'node:module'; const require = createBundleRequire(import.meta.url);",

@@ -181,7 +181,10 @@ export interface Catalog {
   log(request: LogRequest): Promise<LogAnswer>
   /** Moves aliases to a version, as a client asked that had logged identical content. */
   moveAliases(request: AliasRequest): Promise<LogAnswer>
-  /** Holds a version of a remote here, under the id and number that it has there. */
+  /**
+   * Holds a version of a remote here, under the id and number that it has there. Of one that is
+   * held already it takes what changed, the time of the answer at least.
+   */
   import(request: ImportRequest): Promise<void>
 
   /** @throws `ARTIFACT_NOT_FOUND`, `VERSION_NOT_FOUND` or `VERSION_RENUMBERED`. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ArtifactError } from '../errors.js'
 import type { Piece } from '../model/entry.js'
 import type { CollectionName } from '../model/version.js'
@@ -13,7 +14,7 @@ export interface Plan {
   answer: LogAnswer
 }
 
-/** See `Catalog.log`. As the others here it reads the transaction and puts nothing into it. */
+/** See `Catalog.log`. Unless it says otherwise, a plan puts nothing into the transaction. */
 export async function planLog(txn: Transaction, at: string, request: LogRequest): Promise<Plan> {
   const { logId, version, aliases, target, complete = false, packs, objects, external } = request
   const given = await txn.get<LogAnswer>(keys.answer(logId))
@@ -65,17 +66,34 @@ export async function planAliases(
   }
 }
 
-/** See `Catalog.import`. */
+/**
+ * See `Catalog.import`. What brings nothing new is no record: it puts the time of the answer into
+ * the index, from which a rebuild takes it back to the last record.
+ */
 export async function planImport(
   txn: Transaction,
   at: string,
   { version, ...rest }: ImportRequest,
 ): Promise<Plan> {
   await checkType(txn, version)
-  return {
-    record: { t: 'import', at, version, ...rest },
-    answer: { id: version.id, number: version.number, unchanged: false },
+  const answer = { id: version.id, number: version.number, unchanged: false }
+  const { pieces: _, aliases, ...content } = version
+  const rows = await Promise.all(
+    aliases.map(async alias => {
+      const key = keys.alias(version, alias)
+      return { key, row: await txn.get<AliasRow>(key) }
+    }),
+  )
+  const known = await txn.get<VersionRow>(keys.version(version.id))
+  const isKnown =
+    rest.packs.length + rest.objects.length === 0 &&
+    isDeepStrictEqual(known, { ...known, ...content, state: 'synced', settled: true }) &&
+    rows.every(({ row }) => row?.pending !== undefined || row?.id === version.id)
+  if (!isKnown) return { record: { t: 'import', at, version, ...rest }, answer }
+  for (const { key, row } of rows) {
+    if (row?.pending === undefined) txn.put(key, { ...row, asOf: rest.asOf })
   }
+  return { answer }
 }
 
 async function checkType(

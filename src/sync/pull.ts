@@ -2,7 +2,6 @@ import { ArtifactError, isArtifactError } from '../errors.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { parseDigest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
-import { formatVersionName } from '../model/reference-name.js'
 import type { Version } from '../model/version.js'
 import type { Remote, RemoteVersion } from '../remote/remote.js'
 import { readPiece } from '../store/manifest.js'
@@ -10,6 +9,7 @@ import { ManifestChecker } from '../store/manifest-checker.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import { checkRemoteVersion } from './check-remote-version.js'
+import { expectSameVersion } from './expect-same-version.js'
 import { fetchBlobs, listAbsent } from './fetch-blobs.js'
 
 /** Pieces whose entries are held at once: about 40,000 entries. */
@@ -44,44 +44,15 @@ export async function pullVersion(
   const asOf = clock().toISOString()
   const version = checkRemoteVersion(remote, found.version)
   const known = await store.catalog.getVersion(version.id)
-  if (known && !isSame(known, version)) {
-    throw new ArtifactError('REMOTE_INVALID', `@${version.id} is another version here`, {
-      details: { url: remote.url, id: version.id, here: formatVersionName(known) },
-    })
-  }
+  if (known) expectSameVersion(remote, known, version)
   const pull = new Pull(store, remote, { ...options, entity: version.entity })
   await pull.fetchVersion(version)
   const bytes = await checkContent(store, remote, version)
-  if (!known || !isCurrent(known, version)) {
-    await store.catalog.import({ version, ...bytes, storeId: found.storeId, asOf })
-  }
+  await store.catalog.import({ version, ...bytes, storeId: found.storeId, asOf })
   return { downloadedBytes: pull.bytes }
 }
 
 type Checked = Omit<Version, 'state'>
-
-function isSame(known: Version, version: Checked): boolean {
-  const { entity, project, name, type, digest, pieces } = version
-  return (
-    known.entity === entity &&
-    known.project === project &&
-    known.name === name &&
-    known.type === type &&
-    known.digest === digest &&
-    known.pieces.length === pieces.length &&
-    known.pieces.every((piece, index) => piece.digest === pieces[index]!.digest)
-  )
-}
-
-/** Nothing that may change differs from what is here. */
-function isCurrent(known: Version, { number, aliases }: Checked): boolean {
-  return (
-    known.state === 'synced' &&
-    known.number === number &&
-    known.aliases.length === aliases.length &&
-    known.aliases.every(alias => aliases.includes(alias))
-  )
-}
 
 class Pull {
   readonly #store: Store

@@ -6,6 +6,7 @@ import type { Remote, RemoteVersion } from '../remote/remote.js'
 import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import { checkRemoteVersion } from './check-remote-version.js'
+import { expectSameVersion } from './expect-same-version.js'
 
 /** How long the remote may take before the local answer is given, in milliseconds. */
 const TIMEOUT_MS = 2000
@@ -112,13 +113,16 @@ async function askRemote(
   }
   const known = await store.catalog.getVersion(checked.id)
   const version: Version = { ...checked, entity, state: known?.state ?? 'synced' }
-  return {
-    version,
-    resolved: 'remote',
-    asOf: clock().toISOString(),
-    remote: { storeId: answer.storeId, version },
-    local: known !== null,
+  const asOf = clock().toISOString()
+  const { storeId } = answer
+  if (known?.state === 'synced') {
+    expectSameVersion(remote, known, version)
+    // What moved there, and how fresh the answer is, is known offline from now on.
+    const { state: _, ...content } = version
+    await store.catalog.import({ version: content, packs: [], objects: [], storeId, asOf })
   }
+  const found = { storeId, version }
+  return { version, resolved: 'remote', asOf, remote: found, local: known !== null }
 }
 
 function isMeant({ id, number, aliases }: Omit<Version, 'state'>, selector: Selector): boolean {

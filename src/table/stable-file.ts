@@ -1,7 +1,7 @@
 import { type BigIntStats, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ArtifactError } from '../errors.js'
-import { fileError } from '../store/file-ingester.js'
+import { fileError } from '../store/source-file.js'
 
 /** A file that is read several times and must be the same each time. */
 export class StableFile {

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { hashTree } from '../../fixtures/hash-tree.js'
 import { logFiles } from '../../fixtures/log-files.js'
 import { openStoreRemote, type StoreRemoteOptions } from '../../fixtures/store-remote.js'
 import { ArtifactError } from '../../src/errors.js'
@@ -104,6 +105,47 @@ for (const [how, methods] of Object.entries(outages)) {
     })
   })
 }
+
+t.test('an answer that is unchanged is fresh again, and costs no record', async t => {
+  const { here, there, remote, pull } = openPair(t)
+  await logFiles(there, { 'a.txt': '0' })
+  await pull('cats')
+  const journal = () => hashTree(join(here.home, 'journal'))
+  const before = journal()
+  const clock = () => new Date('2031-02-03T04:05:06.789Z')
+  const found = await resolveVersion(here, remote, parse('cats'), { clock })
+  t.match(found, { resolved: 'remote', local: true, asOf: clock().toISOString() })
+  const offline = await resolveVersion(here, null, parse('cats'))
+  t.match(offline, { resolved: 'local', asOf: clock().toISOString() })
+  t.same(journal(), before)
+})
+
+t.test('an alias that went back to a version that is here goes back offline, too', async t => {
+  const { here, there, remote, pull } = openPair(t)
+  const old = await logFiles(there, { 'a.txt': '0' }, { aliases: ['best'] })
+  await pull('cats')
+  const next = await logFiles(there, { 'a.txt': '1' }, { aliases: ['best'] })
+  await pull('cats:best')
+  t.equal((await resolveVersion(here, null, parse('cats:best'))).version.id, next.id)
+  const logId = 'a'.repeat(32)
+  await there.catalog.moveAliases({ logId, versionId: old.id, aliases: ['best'] })
+  t.match(await resolveVersion(here, remote, parse('cats:best')), { local: true })
+  t.equal((await resolveVersion(here, null, parse('cats:best'))).version.id, old.id)
+})
+
+t.test('a remote cannot put another version under an id that is here', async t => {
+  const { here, there, remote, pull } = openPair(t)
+  await logFiles(there, { 'a.txt': '0' })
+  const { version } = await pull('cats')
+  const find = remote.findVersion.bind(remote)
+  remote.findVersion = async (...args) => {
+    const answer = await find(...args)
+    return { ...answer, version: { ...answer.version, digest: 'f'.repeat(32) } }
+  }
+  const found = await resolveVersion(here, remote, parse('cats'))
+  t.match(found, { resolved: 'local', version: { digest: version.digest } })
+  t.equal((await here.catalog.getVersion(version.id))?.digest, version.digest)
+})
 
 t.test('a name that neither has is not found', async t => {
   const { here, there, remote } = openPair(t)
