@@ -5,6 +5,7 @@ import { listEntries } from '../../fixtures/list-entries.js'
 import { listRows } from '../../fixtures/list-rows.js'
 import { damageBlob } from '../../fixtures/store/damage-blob.js'
 import { useHome } from '../../fixtures/use-home.js'
+import { startServer } from '../../server/start-server.js'
 import { sharedStore } from '../../src/artifact/shared-store.js'
 import { Artifact, type Digest, init, PartitionedTable, Table } from '../../src/index.js'
 
@@ -74,6 +75,22 @@ t.test('a large table is read from its object, and ended early', async t => {
     t.strictSame(row, data[0])
     break
   }
+})
+
+t.test('a table is read from another store, which gets it from the server', async t => {
+  const { folder, artifact } = await build(t, async artifact => {
+    await artifact.add(pair(1), 'parts/a')
+    await artifact.add(new PartitionedTable('parts'), 'all')
+  })
+  const server = await startServer({ home: join(folder, 'server'), host: '127.0.0.1', port: 0 })
+  t.teardown(() => server.close())
+  const here = await init({ project: 'p', remote: server.url })
+  await here.logArtifact(artifact).wait()
+  const elsewhere = join(folder, 'elsewhere')
+  t.teardown(() => sharedStore(elsewhere).close())
+  const there = await init({ project: 'p', remote: server.url, home: elsewhere })
+  const used = await there.useArtifact('tables')
+  t.strictSame(await listRows(await used.get('all')), [[1, 'x']])
 })
 
 t.test('a table of another version is added as it is', async t => {
