@@ -59,18 +59,12 @@ export class Table {
    *   value of another type than those before it, or of none that a table can hold;
    *   `TOO_MANY_ROWS` for more than 200,000; `TypeError`.
    */
-  constructor({
-    columns,
-    data,
-    rows = [],
-    logMode = 'IMMUTABLE',
-    source,
-    ...options
-  }: TableOptions) {
+  constructor(options: TableOptions) {
+    const { columns, data, rows = [], logMode = 'IMMUTABLE', source, ...types } = options
     if (!LOG_MODES.includes(logMode)) {
       throw new TypeError(`logMode must be one of ${LOG_MODES.join(', ')}, not ${inspect(logMode)}`)
     }
-    this.#source = source ?? takeRows(columns, data ?? rows, options)
+    this.#source = source ?? takeRows(columns, data ?? rows, types)
     this.columns = this.#source.columns
     this.columnTypes = this.#source.columnTypes
     this.rowCount = this.#source.rowCount
