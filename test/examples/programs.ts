@@ -1,10 +1,10 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import t from 'tap'
 import { listEntries } from '../../fixtures/list-entries.js'
-import { lacksServer, s3Environment, startS3Server } from '../../fixtures/references/test-server.js'
+import { GS_BUCKETS, S3_BUCKETS } from '../../fixtures/references/start-buckets.js'
+import { s3Environment } from '../../fixtures/references/test-server.js'
 import { runNode } from '../../fixtures/run-node.js'
 import { useHome } from '../../fixtures/use-home.js'
 import { init } from '../../src/index.js'
@@ -103,21 +103,21 @@ t.test('add-reference, to files', async t => {
   for await (const { ref } of used.entries()) t.equal(ref, `file://${project}/model.h5`)
 })
 
-t.test('add-reference, to a bucket', { skip: lacksServer('versitygw') }, async t => {
-  const endpoint = await startS3Server(t)
-  const env = s3Environment(endpoint)
-  Object.assign(process.env, env)
-  const s3 = new S3Client({ endpoint, forcePathStyle: true })
-  await s3.send(new CreateBucketCommand({ Bucket: 'my-bucket' }))
-  for (const Key of ['model.h5', 'checkpoints/model.h5', 'images/cat.png', 'images/dog.png']) {
-    const Body = readFileSync(join(project, Key))
-    await s3.send(new PutObjectCommand({ Bucket: 'my-bucket', Key, Body }))
-  }
-  await run('add-reference', [], env)
-  await checkPaths('add-reference')
-  const used = await use('referred-mymodel')
-  for await (const { ref } of used.entries()) t.equal(ref, 's3://my-bucket/model.h5')
-})
+for (const { scheme, skip, start } of [S3_BUCKETS, GS_BUCKETS]) {
+  t.test(`add-reference, to a bucket of ${scheme}`, { skip }, async t => {
+    const { make, put, proxy } = await start(t)
+    await make('my-bucket')
+    for (const key of ['model.h5', 'checkpoints/model.h5', 'images/cat.png', 'images/dog.png']) {
+      await put('my-bucket', key)
+    }
+    const uri = `${scheme}://my-bucket`
+    const env = { ...s3Environment(proxy.url), STORAGE_EMULATOR_HOST: proxy.url }
+    await run('add-reference', scheme === 's3' ? [] : [uri], env)
+    await checkPaths('add-reference')
+    const used = await use('referred-mymodel')
+    for await (const { ref } of used.entries()) t.equal(ref, `${uri}/model.h5`)
+  })
+}
 
 t.test('tables, which the README shows', async t => {
   t.equal(await run('tables'), '1 0.5\n2 0.25\n')
