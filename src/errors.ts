@@ -73,7 +73,10 @@ export const ERRORS = {
     'use the version of artifactd that wrote the store, or a newer one',
   ),
   STORE_DAMAGED: row(500, 1, 'do not write to the store; restore the file that is named'),
-  STORE_BUSY: row(503, 1, 'another process holds the store and does not answer', true),
+  STORE_BUSY: row(503, 1, 'let the process that is named go on, or end it; try again', true),
+  STORE_ELSEWHERE: row(500, 1, 'use the store from one machine at a time'),
+  STORE_NOT_LOCAL: row(500, 1, 'set ARTIFACT_HOME to a folder on a disk of this machine'),
+  STORE_READ_ONLY: row(500, 1, 'make the store writable, or set another ARTIFACT_HOME'),
   STORE_FULL: row(507, 1, 'make room on the disk, then try again', true),
   STORE_FAILED: row(500, 1, 'check the disk and the permissions of the store', true),
   BLOB_DAMAGED: row(500, 1, 'get the version from the remote into a new ARTIFACT_HOME'),
@@ -173,17 +176,25 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
+/** What became of a failed operation, where it is more than a failure of the store. */
+const SYSTEM_CODES: Record<string, { code: ErrorCode; what: string }> = {
+  ENOSPC: { code: 'STORE_FULL', what: 'the disk is full' },
+  EDQUOT: { code: 'STORE_FULL', what: 'the disk is full' },
+  EROFS: { code: 'STORE_READ_ONLY', what: 'the disk is read-only' },
+}
+
 /**
  * Turns a failed operation on the store's own files into a coded error that names what was done.
- * `ENOSPC` and `EDQUOT` become `STORE_FULL`; coded errors pass through untouched.
+ * `ENOSPC` and `EDQUOT` become `STORE_FULL`, `EROFS` becomes `STORE_READ_ONLY`; coded errors pass
+ * through untouched.
  */
 export function storeError(error: unknown, doing: string): ArtifactError {
   if (error instanceof ArtifactError) return error
-  const code = systemCode(error)
-  const full = code === 'ENOSPC' || code === 'EDQUOT'
-  const message = full ? `the disk is full: ${doing}` : `${doing}: ${(error as Error).message}`
-  return new ArtifactError(full ? 'STORE_FULL' : 'STORE_FAILED', message, {
+  const system = systemCode(error)
+  const known = system === undefined ? undefined : SYSTEM_CODES[system]
+  const message = known ? `${known.what}: ${doing}` : `${doing}: ${(error as Error).message}`
+  return new ArtifactError(known?.code ?? 'STORE_FAILED', message, {
     cause: error,
-    details: { system: code },
+    details: { system },
   })
 }

@@ -231,3 +231,21 @@ export const CATALOG_METHODS = [
   'settle',
   'setPendingError',
 ] as const satisfies readonly (keyof Catalog)[]
+
+/** Those that change nothing: what a store on a read-only disk answers. */
+export const READ_METHODS: ReadonlySet<keyof Catalog> = new Set([
+  'locate',
+  'locateExternal',
+  'describe',
+  'getFolders',
+  'findReferences',
+  'findVersion',
+  'getVersion',
+  'getExternal',
+  'listVersions',
+  'listComplete',
+  'listPending',
+])
+
+/** The role under which the process that serves a catalog announces itself. */
+export const HOST_ROLE = 'host'

@@ -3,8 +3,10 @@ import { storeError } from '../errors.js'
 import { serveCatalog } from './host.js'
 
 try {
-  const host = await serveCatalog(workerData.home)
-  parentPort?.postMessage(host ? { state: 'ready' } : { state: 'locked' })
+  const { home, protocol } = workerData
+  const onRetire = () => parentPort?.postMessage({ state: 'retired' })
+  const host = await serveCatalog(home, { protocol, onRetire })
+  parentPort?.postMessage(host ? { state: 'ready', folder: host.folder } : { state: 'locked' })
   if (host) {
     parentPort?.once('message', () => void host.close())
     void host.ended.then(() => parentPort?.close())

@@ -1,10 +1,23 @@
-import { type Endpoint, listenAt } from '../ipc/endpoint.js'
+import type { Socket } from 'node:net'
+import { isReadOnly, readOnlyError } from '../disk/check-writable.js'
+import { type Endpoint, IPC_PROTOCOL, listenAt, type ProtocolRange } from '../ipc/endpoint.js'
 import { type RpcHandler, serveRpc } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
-import { CATALOG_METHODS } from './catalog.js'
+import { CATALOG_METHODS, HOST_ROLE, READ_METHODS } from './catalog.js'
+import type { LevelCatalog } from './level-catalog.js'
 import { openLevelCatalog } from './open-level-catalog.js'
+import { createReadCopy, type ReadCopy } from './read-copy.js'
+
+export interface HostOptions {
+  /** What it says to speak. Default {@link IPC_PROTOCOL}. */
+  protocol?: ProtocolRange
+  /** Called when a newer program asks this host to make room for it, before it ends. */
+  onRetire?: () => void
+}
 
 export interface Host {
+  /** Where it announced itself. */
+  folder: string
   /** Stops listening, drains what is under way, and gives LevelDB up. */
   close(): Promise<void>
   /** Resolves when the host ended, by `close` or because its index could not be written. */
@@ -12,69 +25,129 @@ export interface Host {
 }
 
 /**
- * Takes the lock of a store's LevelDB and serves its catalog on a Unix socket.
+ * Takes the lock of a store's LevelDB and serves its catalog on a Unix socket. It listens as soon
+ * as it has the lock; calls wait while it reads the journal.
  *
  * Besides the catalog's methods it has `tryLock(name)`: a lock that a connection holds until it
- * closes, so that a dead process holds nothing.
+ * closes, so that a dead process holds nothing; and `retire()`, by which a newer program asks it
+ * to end.
+ *
+ * A store that this process cannot write is served to this process alone, from a copy of its
+ * index; calls that would change it fail with `STORE_READ_ONLY`.
  *
  * @returns null when another process is the host.
  */
-export async function serveCatalog(home: string): Promise<Host | null> {
-  const catalog = await openLevelCatalog(home)
-  if (!catalog) return null
-  const locks = new Map<string, symbol>()
-  const calls = new Set<Promise<unknown>>()
-  let end = () => {}
-  const ended = new Promise<void>(resolve => {
-    end = resolve
-  })
+export async function serveCatalog(home: string, options: HostOptions = {}): Promise<Host | null> {
+  const copy = isReadOnly(home) ? await createReadCopy(home) : undefined
+  let host: Host | null = null
+  try {
+    host = await new CatalogHost(home, copy, options).open()
+    return host
+  } finally {
+    if (!host) await copy?.close()
+  }
+}
 
-  const track: (handler: RpcHandler) => RpcHandler =
-    handler =>
-    async (...args) => {
-      const call = handler(...args)
-      calls.add(call)
+class CatalogHost implements Host {
+  readonly folder: string
+  readonly ended: Promise<void>
+  readonly #home: string
+  readonly #copy: ReadCopy | undefined
+  readonly #options: HostOptions
+  readonly #locks = new Map<string, symbol>()
+  readonly #calls = new Set<Promise<unknown>>()
+  readonly #opened: Promise<LevelCatalog | null>
+  #endpoint: Endpoint | undefined
+  #closing: Promise<void> | undefined
+  #end = () => {}
+
+  constructor(home: string, copy: ReadCopy | undefined, options: HostOptions) {
+    this.#home = home
+    this.#copy = copy
+    this.#options = options
+    this.folder = copy?.path ?? homePaths(home).host
+    this.ended = new Promise(resolve => {
+      this.#end = resolve
+    })
+    this.#opened = openLevelCatalog(home, { path: copy?.catalog, onLock: () => this.#listen() })
+  }
+
+  async open(): Promise<Host | null> {
+    try {
+      if (await this.#opened) return this
+    } catch (error) {
+      await this.#endpoint?.close()
+      throw error
+    }
+    // The lock was lost again while the index was made anew; the announcement may be another's.
+    await this.#endpoint?.close()
+    return null
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      // Why it did not open, `open` tells.
+      const catalog = await this.#opened.catch(() => null)
+      await Promise.allSettled([...this.#calls])
+      await this.#endpoint?.close()
+      // Those that came in before their connection ended; they are asked again elsewhere.
+      await Promise.allSettled([...this.#calls])
+      // As long as it has the lock, no other host announces itself.
+      this.#endpoint?.withdraw()
+      await catalog?.close()
+      await this.#copy?.close()
+      this.#end()
+    })()
+    return this.#closing
+  }
+
+  async #listen(): Promise<void> {
+    const { protocol = IPC_PROTOCOL } = this.#options
+    const methods = Object.fromEntries(CATALOG_METHODS.map(name => [name, this.#handle(name)]))
+    const serve = (socket: Socket) => {
+      const holder = Symbol('connection')
+      socket.on('close', () => {
+        for (const [name, held] of this.#locks) if (held === holder) this.#locks.delete(name)
+      })
+      serveRpc(socket, {
+        ...methods,
+        tryLock: async (name: string) => this.#tryLock(name, holder),
+        retire: async () => this.#retire(),
+      })
+    }
+    this.#endpoint = await listenAt(this.folder, HOST_ROLE, serve, { protocol })
+  }
+
+  #handle(name: (typeof CATALOG_METHODS)[number]): RpcHandler {
+    if (this.#copy && !READ_METHODS.has(name)) {
+      return async () => {
+        throw readOnlyError(this.#home)
+      }
+    }
+    return async (...args) => {
+      const catalog = await this.#opened
+      // The connection is about to end, and the caller asks elsewhere.
+      if (!catalog) return new Promise(() => {})
+      const call = (catalog[name] as RpcHandler)(...args)
+      this.#calls.add(call)
       try {
         return await call
       } finally {
-        calls.delete(call)
-        if (catalog.broken) void close()
+        this.#calls.delete(call)
+        if (catalog.broken) void this.close()
       }
     }
-  const methods = Object.fromEntries(
-    CATALOG_METHODS.map(name => [name, track((catalog[name] as RpcHandler).bind(catalog))]),
-  )
-
-  let endpoint: Endpoint
-  try {
-    endpoint = await listenAt(homePaths(home).host, 'host', socket => {
-      const holder = Symbol('connection')
-      const tryLock: RpcHandler = async (name: string) => {
-        const current = locks.get(name)
-        if (current === undefined) locks.set(name, holder)
-        return current === undefined || current === holder
-      }
-      socket.on('close', () => {
-        for (const [name, current] of locks) if (current === holder) locks.delete(name)
-      })
-      serveRpc(socket, { ...methods, tryLock })
-    })
-  } catch (error) {
-    await catalog.close()
-    throw error
   }
 
-  let closing: Promise<void> | undefined
-  const close = () => {
-    closing ??= (async () => {
-      await Promise.allSettled([...calls])
-      await endpoint.close()
-      // Those that came in before their connection ended; they are asked again elsewhere.
-      await Promise.allSettled([...calls])
-      await catalog.close()
-      end()
-    })()
-    return closing
+  #tryLock(name: string, holder: symbol): boolean {
+    if (this.#copy) throw readOnlyError(this.#home)
+    const held = this.#locks.get(name)
+    if (held === undefined) this.#locks.set(name, holder)
+    return held === undefined || held === holder
   }
-  return { close, ended }
+
+  #retire(): void {
+    this.#options.onRetire?.()
+    void this.close()
+  }
 }

@@ -1,18 +1,37 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { isReadOnly } from '../disk/check-writable.js'
 import { ArtifactError, type ErrorData, storeError } from '../errors.js'
-import { connectTo } from '../ipc/endpoint.js'
+import {
+  type Announcement,
+  connectTo,
+  IPC_PROTOCOL,
+  type Peer,
+  type ProtocolRange,
+  readAnnouncement,
+  SILENCE_MS,
+} from '../ipc/endpoint.js'
+import { thisMachine } from '../ipc/machine.js'
+import { isPrivate } from '../ipc/private-folder.js'
 import { ConnectionLost, RpcClient } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
-import { CATALOG_METHODS, type Catalog } from './catalog.js'
+import { CATALOG_METHODS, type Catalog, HOST_ROLE } from './catalog.js'
 
-/** How long a store may be held by a process that does not serve it, before a call gives up. */
-const BUSY_MS = 10_000
+/** How long a host of another machine or container may take to announce itself, in milliseconds. */
+const ELSEWHERE_MS = 1500
+/** How long a host that was asked to retire leaves its place to the one that asked. */
+const YIELD_MS = 2000
+/** Older hosts that are asked to retire before their protocol must do. */
+const MAX_RETIRED = 3
 /** Pause between attempts to reach a host or to become it; doubles up to 200 ms. */
 const FIRST_PAUSE_MS = 10
 
-type HostMessage = { state: 'ready' | 'locked' } | { state: 'failed'; error: ErrorData }
+type HostMessage =
+  | { state: 'ready'; folder: string }
+  | { state: 'locked' }
+  | { state: 'retired' }
+  | { state: 'failed'; error: ErrorData }
 
 export interface OpenCatalog {
   catalog: Catalog
@@ -24,12 +43,21 @@ export interface OpenCatalog {
 /**
  * Opens the catalog of a store from any process: through the host where there is one, else by
  * becoming the host, in a worker thread of its own. A call whose host dies or retires is asked
- * again of the next one, which is safe because every call may be repeated.
+ * again of the next one, which is safe because every call may be repeated. A host of an older
+ * protocol is asked to retire, so that this process takes its place.
  *
- * @throws `STORE_BUSY` when another process holds the store for 10 seconds without serving it.
+ * Calls fail with `STORE_BUSY`, naming the process, when the host says nothing for 10 seconds, or
+ * holds the store so long without serving it: it is never taken over while it lives, and what was
+ * asked of it may be done yet. They fail with `STORE_ELSEWHERE` when a process of another machine
+ * or container holds the store and cannot be reached from here.
+ *
+ * @param protocol what this program speaks. Default {@link IPC_PROTOCOL}.
  */
-export function openCatalog(home: string): OpenCatalog {
-  const link = new HostLink(home)
+export function openCatalog(
+  home: string,
+  { protocol = IPC_PROTOCOL }: { protocol?: ProtocolRange } = {},
+): OpenCatalog {
+  const link = new HostLink(home, protocol)
   const catalog = Object.fromEntries(
     CATALOG_METHODS.map(name => [name, (...args: unknown[]) => link.call(name, args)]),
   ) as unknown as Catalog
@@ -50,15 +78,21 @@ interface OpenCall {
 /** The calls of one process, in their order, to whichever process is the host. */
 class HostLink {
   readonly #home: string
+  readonly #protocol: ProtocolRange
   /** Calls without an answer, oldest first: a new host is asked them again in this order. */
   readonly #open = new Set<OpenCall>()
   #client: RpcClient | undefined
   #reaching: Promise<void> | undefined
   #worker: Worker | undefined
+  /** Where the host of this process announced itself: in the store, unless it is read-only. */
+  #ownFolder: string | undefined
+  /** When a host of this process that retired may be followed by another. */
+  #mayServeAt = 0
   #closed = false
 
-  constructor(home: string) {
+  constructor(home: string, protocol: ProtocolRange) {
     this.#home = home
+    this.#protocol = protocol
   }
 
   call<T>(method: string, args: unknown[]): Promise<T> {
@@ -122,32 +156,105 @@ class HostLink {
   }
 
   async #connect(): Promise<RpcClient> {
-    const deadline = Date.now() + BUSY_MS
+    const start = Date.now()
+    let retired = 0
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, 200)) {
-      const socket = await connectTo(homePaths(this.#home).host, 'host')
-      if (socket) return new RpcClient(socket)
-      if (await this.#becomeHost()) continue
-      if (Date.now() > deadline) {
-        throw new ArtifactError('STORE_BUSY', `${this.#home} is held by a process that is silent`)
+      const peer = await this.#reachHost()
+      if (peer) {
+        const client = new RpcClient(peer)
+        if (peer.protocol.max >= this.#protocol.max || retired === MAX_RETIRED) return client
+        retired += 1
+        await retire(client)
       }
+      if (Date.now() >= this.#mayServeAt && (await this.#becomeHost())) continue
+      this.#checkHolder(Date.now() - start)
       await sleep(pause)
     }
   }
 
+  /** In its own folder, where it serves a store that it cannot write. */
+  #reachHost(): Promise<Peer | null> {
+    const { host } = homePaths(this.#home)
+    const protocol = this.#protocol
+    if (this.#ownFolder) return connectTo(this.#ownFolder, HOST_ROLE, { protocol })
+    // Sockets on a disk that nobody can write are as old as the disk, and their folder anybody's.
+    if (isReadOnly(this.#home) && !isPrivate(host)) return Promise.resolve(null)
+    return connectTo(host, HOST_ROLE, { protocol })
+  }
+
+  /** @param waited for how long the store was held by a process that does not serve it. */
+  #checkHolder(waited: number): void {
+    const holder = readAnnouncement(homePaths(this.#home).host, HOST_ROLE)
+    if (holder && waited > ELSEWHERE_MS && isElsewhere(holder))
+      throw heldElsewhere(this.#home, holder)
+    if (waited > SILENCE_MS) throw heldSilently(this.#home, holder)
+  }
+
   async #becomeHost(): Promise<boolean> {
     const worker = new Worker(new URL('./host-worker.js', import.meta.url), {
-      workerData: { home: this.#home },
+      workerData: { home: this.#home, protocol: this.#protocol },
       name: 'artifactd-host',
       execArgv: [],
     })
     worker.once('exit', () => {
-      if (this.#worker === worker) this.#worker = undefined
+      if (this.#worker !== worker) return
+      this.#worker = undefined
+      this.#ownFolder = undefined
     })
-    const [message] = (await once(worker, 'message')) as [HostMessage]
+    worker.on('message', ({ state }: HostMessage) => {
+      if (state === 'retired') this.#mayServeAt = Date.now() + YIELD_MS
+    })
+    const message = await firstAnswer(worker)
     if (message.state === 'failed') throw ArtifactError.from(message.error)
     if (message.state === 'locked') return false
     this.#worker = worker
+    this.#ownFolder = message.folder
     worker.unref()
     return true
   }
+}
+
+/** What became of a worker that was to be the host. */
+function firstAnswer(worker: Worker): Promise<Exclude<HostMessage, { state: 'retired' }>> {
+  return new Promise((resolve, reject) => {
+    worker.on('message', (message: HostMessage) => {
+      if (message.state !== 'retired') resolve(message)
+    })
+    worker.once('error', reject)
+    worker.once('exit', code => reject(new Error(`the thread of the host ended with ${code}`)))
+  })
+}
+
+/** Makes a host of an older program end. */
+async function retire(client: RpcClient): Promise<void> {
+  try {
+    await client.call('retire', [])
+    await client.closed
+  } catch (error) {
+    if (!(error instanceof ConnectionLost)) throw error
+  }
+}
+
+function isElsewhere({ hostname, bootId }: Announcement): boolean {
+  const here = thisMachine()
+  return hostname !== here.hostname || bootId !== here.bootId
+}
+
+function heldElsewhere(home: string, { hostname, pid }: Announcement): ArtifactError {
+  return new ArtifactError(
+    'STORE_ELSEWHERE',
+    `${home} is held by process ${pid} of ${hostname}, another machine or container, which cannot ` +
+      'be reached from here: end it, or use another ARTIFACT_HOME',
+    { details: { home, hostname, pid } },
+  )
+}
+
+function heldSilently(home: string, holder: Announcement | undefined): ArtifactError {
+  const who = holder ? `a process, the last known being ${holder.pid},` : 'a process'
+  return new ArtifactError(
+    'STORE_BUSY',
+    `${home} is held by ${who} that does not serve it: it is stopped, or another program. ` +
+      'Let it go on, or end it, and try again',
+    { details: { home, ...(holder && { pid: holder.pid, hostname: holder.hostname }) } },
+  )
 }

@@ -21,6 +21,14 @@ const DROPPED = /ignoring error/i
 // The types of `level` leave out what only its Node part has.
 const { destroy } = Level as unknown as { destroy(location: string): Promise<void> }
 
+export interface LevelCatalogOptions {
+  /** Where the index lies. Default: in the store. */
+  path?: string
+  /** Called when LevelDB's lock is held, before what may take long: a replay, a rebuild. */
+  onLock?: () => Promise<void>
+  clock?: () => Date
+}
+
 /**
  * Opens the catalog of a store, alone: LevelDB's lock says who is first.
  *
@@ -32,22 +40,22 @@ const { destroy } = Level as unknown as { destroy(location: string): Promise<voi
  */
 export async function openLevelCatalog(
   home: string,
-  { clock }: { clock?: () => Date } = {},
+  { path = homePaths(home).catalog, onLock, clock }: LevelCatalogOptions = {},
 ): Promise<LevelCatalog | null> {
-  const paths = homePaths(home)
   // Without it LevelDB starts anew and yet takes in log files that are left of an older index.
-  const isWhole = existsSync(join(paths.catalog, 'CURRENT'))
-  const opened = await openDatabase(paths.catalog)
+  const isWhole = existsSync(join(path, 'CURRENT'))
+  const opened = await openDatabase(path)
   if (opened === 'locked') return null
   let db = opened
   try {
-    const isSound = db !== undefined && isWhole && !hasDroppedWrites(paths.catalog)
+    await onLock?.()
+    const isSound = db !== undefined && isWhole && !hasDroppedWrites(path)
     let applied = db && isSound ? await readApplied(db) : undefined
-    const { journal, records } = Journal.open(paths.journal, 0)
+    const { journal, records } = Journal.open(homePaths(home).journal, 0)
     if (!db || applied === undefined || applied > journal.lastSeq) {
       await db?.close()
       db = undefined
-      const fresh = await recreateDatabase(paths.catalog)
+      const fresh = await recreateDatabase(path)
       if (fresh === 'locked') return null
       db = fresh
       await db.put(keys.applied, 0)

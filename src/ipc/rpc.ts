@@ -9,8 +9,14 @@ import {
   SocketMessageWriter,
 } from 'vscode-jsonrpc/node'
 import { ArtifactError, storeError } from '../errors.js'
+import { type Peer, SILENCE_MS } from './endpoint.js'
 
 export type RpcHandler = (...args: never[]) => Promise<unknown>
+
+/** Answered by every server, at once, whatever else it does: it shows that its process runs. */
+const PING = 'ping'
+/** Looks at a connection on which an answer is awaited, before it counts as silent. */
+const LOOKS = 5
 
 /** The connection ended before the answer came: the call may or may not have taken effect. */
 export class ConnectionLost extends Error {}
@@ -19,6 +25,7 @@ export class ConnectionLost extends Error {}
 export function serveRpc(socket: Socket, handlers: Record<string, RpcHandler>): void {
   const connection = open(socket)
   connection.onRequest(async (method, params) => {
+    if (method === PING) return null
     const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined
     if (!handler) return new ResponseError(ErrorCodes.MethodNotFound, `no method ${method}`)
     try {
@@ -34,15 +41,23 @@ export function serveRpc(socket: Socket, handlers: Record<string, RpcHandler>): 
   connection.listen()
 }
 
-/** Calls methods over a socket. The socket keeps the process alive only while a call is open. */
+/**
+ * Calls methods of another process. The connection keeps this process alive only while a call is
+ * open. A call may take as long as it likes, while the other side answers pings meanwhile.
+ */
 export class RpcClient {
   readonly #connection: MessageConnection
+  readonly #peer: Peer
   readonly #socket: Socket
   #open = 0
   #lost = false
+  #silence: ArtifactError | undefined
+  #watch: NodeJS.Timeout | undefined
   readonly closed: Promise<void>
 
-  constructor(socket: Socket) {
+  constructor(peer: Peer) {
+    const { socket } = peer
+    this.#peer = peer
     this.#socket = socket
     this.#connection = open(socket)
     this.closed = new Promise(resolve => {
@@ -57,10 +72,13 @@ export class RpcClient {
     socket.unref()
   }
 
-  /** @throws the handler's coded error, or {@link ConnectionLost}. */
+  /**
+   * @throws the handler's coded error, {@link ConnectionLost}, or `STORE_BUSY` when the other
+   *   process says nothing at all for 10 seconds: what was asked may be done when it goes on.
+   */
   async call<T>(method: string, args: unknown[]): Promise<T> {
-    if (this.#lost) throw new ConnectionLost('the connection is closed')
-    if (this.#open++ === 0) this.#socket.ref()
+    if (this.#lost) throw this.#silence ?? new ConnectionLost('the connection is closed')
+    if (this.#open++ === 0) this.#startWatch()
     try {
       return await this.#connection.sendRequest<T>(method, ParameterStructures.byPosition, ...args)
     } catch (error) {
@@ -71,10 +89,37 @@ export class RpcClient {
       if (error instanceof ResponseError && error.code === ErrorCodes.MethodNotFound) {
         throw new ArtifactError('PROTOCOL_UNSUPPORTED', error.message)
       }
+      if (this.#silence) throw this.#silence
       throw new ConnectionLost('the connection closed during a call', { cause: error })
     } finally {
-      if (--this.#open === 0) this.#socket.unref()
+      if (--this.#open === 0) this.#stopWatch()
     }
+  }
+
+  /**
+   * Silence is counted in turns of this process's own loop, in each of which it would have read an
+   * answer: a process that was itself stopped for a while takes nobody else for silent.
+   */
+  #startWatch(): void {
+    this.#socket.ref()
+    let heard = this.#socket.bytesRead
+    let silent = 0
+    this.#watch = setInterval(() => {
+      silent = this.#socket.bytesRead === heard ? silent + 1 : 0
+      heard = this.#socket.bytesRead
+      if (silent >= LOOKS) {
+        this.#silence = this.#peer.silent()
+        this.#socket.destroy()
+      } else if (silent === 1) {
+        // Its answer is bytes; that it may not come is what this is about.
+        this.#connection.sendRequest(PING).catch(() => {})
+      }
+    }, SILENCE_MS / LOOKS)
+  }
+
+  #stopWatch(): void {
+    clearInterval(this.#watch)
+    this.#socket.unref()
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import { ensureFolder, syncFolder } from '../disk/publish.js'
 import { ArtifactError, storeError, systemCode } from '../errors.js'
 import { type Algorithm, isAlgorithm } from '../model/digest.js'
 import { homePaths } from '../model/home.js'
+import { checkHome } from './check-home.js'
 import { Ingest } from './ingest.js'
 
 /** The format of everything under a home that `docs/format.md` describes. */
@@ -81,7 +82,8 @@ export class Store {
 /**
  * Opens the store at `home`, an absolute path, and makes it if there is none.
  *
- * @throws `STORE_UNSUPPORTED` for a format that this program does not know; `INVALID_CONFIG` when
+ * @throws `STORE_NOT_LOCAL` or `STORE_ELSEWHERE` for a home on which no lock is to be trusted;
+ *   `STORE_UNSUPPORTED` for a format that this program does not know; `INVALID_CONFIG` when
  *   `algorithm` is given and the store has another; `PLATFORM_UNSUPPORTED` outside of Linux and
  *   macOS.
  */
@@ -92,6 +94,7 @@ export function openStore(home: string, { algorithm }: StoreOptions = {}): Store
       `artifactd runs on Linux and macOS, not on ${process.platform}`,
     )
   }
+  checkHome(home)
   const path = homePaths(home).store
   let file = readStoreFile(path)
   if (!file) {

@@ -27,8 +27,12 @@ export interface DaemonMethods {
   stop(): Promise<void>
 }
 
-/** Every call throws `ConnectionLost` when the daemon ends before it answered. */
+/**
+ * Every call throws `ConnectionLost` when the daemon ends before it answered, and `STORE_BUSY` when
+ * its process is stopped, or hangs, for 10 seconds.
+ */
 export interface DaemonClient extends DaemonMethods {
+  pid: number
   /** As in {@link DaemonMethods}, but resolves when the daemon has given up its lock. */
   stop(): Promise<void>
   close(): void
@@ -40,10 +44,11 @@ export interface DaemonClient extends DaemonMethods {
  * @throws `PROTOCOL_UNSUPPORTED` when it speaks another protocol than this program.
  */
 export async function connectDaemon(home: string): Promise<DaemonClient | null> {
-  const socket = await connectTo(homePaths(home).host, DAEMON_ROLE)
-  if (!socket) return null
-  const client = new RpcClient(socket)
+  const peer = await connectTo(homePaths(home).host, DAEMON_ROLE)
+  if (!peer) return null
+  const client = new RpcClient(peer)
   return {
+    pid: peer.pid,
     status: () => client.call('status', []),
     sync: options => client.call('sync', [options]),
     stop: async () => {
@@ -52,7 +57,7 @@ export async function connectDaemon(home: string): Promise<DaemonClient | null> 
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error
       }
-      socket.ref()
+      peer.socket.ref()
       await client.closed
     },
     close: () => client.close(),

@@ -32,7 +32,7 @@ export async function startDaemon(
   home: string,
   { env, idleSeconds, wait = true }: StartOptions,
 ): Promise<{ started: boolean; pid: number }> {
-  const running = await askPid(home)
+  const running = await findPid(home)
   if (running !== undefined) return { started: false, pid: running }
   const args = idleSeconds === undefined ? [] : ['--idle', String(idleSeconds)]
   const child = spawnDaemon(home, args, env)
@@ -78,7 +78,7 @@ async function awaitDaemon(home: string, child: ChildProcess) {
   for (const deadline = Date.now() + START_MS; Date.now() < deadline; await sleep(PAUSE_MS)) {
     const over = reason
     // One that was begun at the same moment may be the one that answers.
-    const pid = await askPid(home)
+    const pid = await findPid(home)
     if (pid !== undefined) return { started: pid === child.pid, pid }
     if (over !== undefined && child.exitCode !== 1) break
   }
@@ -90,15 +90,9 @@ async function awaitDaemon(home: string, child: ChildProcess) {
   )
 }
 
-async function askPid(home: string): Promise<number | undefined> {
+/** One that listens runs, even if it is stopped at the moment. */
+async function findPid(home: string): Promise<number | undefined> {
   const daemon = await connectDaemon(home)
-  if (!daemon) return undefined
-  try {
-    return (await daemon.status()).pid
-  } catch {
-    // It is ending, so that there is none.
-    return undefined
-  } finally {
-    daemon.close()
-  }
+  daemon?.close()
+  return daemon?.pid
 }
