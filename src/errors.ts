@@ -176,11 +176,14 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-/** What became of a failed operation, where it is more than a failure of the store. */
+/** System errors for which there is more to say than their names. */
 const SYSTEM_CODES: Record<string, { code: ErrorCode; what: string }> = {
   ENOSPC: { code: 'STORE_FULL', what: 'the disk is full' },
   EDQUOT: { code: 'STORE_FULL', what: 'the disk is full' },
   EROFS: { code: 'STORE_READ_ONLY', what: 'the disk is read-only' },
+  EMFILE: { code: 'STORE_FAILED', what: 'this process has too many files open (ulimit -n)' },
+  ENFILE: { code: 'STORE_FAILED', what: 'this machine has too many files open' },
+  EIO: { code: 'STORE_FAILED', what: 'the disk fails to read or write' },
 }
 
 /**
