@@ -93,7 +93,7 @@ class CatalogHost implements Host {
       // Those that came in before their connection ended; they are asked again elsewhere.
       await Promise.allSettled([...this.#calls])
       // As long as it has the lock, no other host announces itself.
-      this.#endpoint?.withdraw()
+      if (catalog) this.#endpoint?.withdraw()
       await catalog?.close()
       await this.#copy?.close()
       this.#end()
