@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ExternalFile } from '../catalog/catalog.js'
+import type { ExternalFile, StoreState } from '../catalog/catalog.js'
 import { ArtifactError } from '../errors.js'
 import { normalizeArtifactPath } from '../model/artifact-path.js'
 import type { Entry } from '../model/entry.js'
@@ -56,6 +56,8 @@ export class Artifact {
   readonly #adds = new Set<Promise<unknown>>()
   readonly #dedup: DedupTotals = { files: 0, bytes: 0, newBytes: 0 }
   #ingest: Ingest | undefined
+  /** Asked for before any content is looked for; `content` tells of its failure. */
+  #state: Promise<StoreState> | undefined
   #order = 0
   #failure: { error: unknown } | undefined
   #finalized = false
@@ -222,11 +224,13 @@ export class Artifact {
     ingest: Ingest
     entries: Iterable<Entry>
     external: ExternalFile[]
+    epoch: string
   }> {
     await this.#settled()
     if (this.#failure) throw this.#failure.error
-    const entries = this.#entries.sorted()
-    return { ingest: this.#open(), entries, external: this.#entries.external() }
+    const ingest = this.#open()
+    const { epoch } = await this.#state!
+    return { ingest, entries: this.#entries.sorted(), external: this.#entries.external(), epoch }
   }
 
   /** @internal */
@@ -253,6 +257,8 @@ export class Artifact {
   /** One ingest for all adds: after it failed, what was added before is not sure to be there. */
   #open(): Ingest {
     this.#ingest ??= this.store.ingest()
+    this.#state ??= this.store.catalog.describe()
+    this.#state.catch(() => {})
     return this.#ingest
   }
 
@@ -307,6 +313,7 @@ export class Artifact {
     rule: AddRule,
     options: AddReferenceOptions,
   ): Promise<void> {
+    this.#open()
     let files = 0
     let bytes = 0
     const run = new EntryRun()

@@ -85,7 +85,7 @@ async function commit(
   > & { description: string | null; metadata: Record<string, unknown> },
   aliases: string[],
 ): Promise<LogOutcome> {
-  const { ingest, entries, external } = await artifact.content()
+  const { ingest, entries, external, epoch } = await artifact.content()
   const manifest = await writeManifest(ingest, store.algorithm, entries)
   const externalPieces = await writeExternal(ingest, external)
   const { packs, objects } = await ingest.finish()
@@ -96,6 +96,7 @@ async function commit(
     target: { remote: settings.remote },
     packs,
     objects,
+    epoch,
     ...(externalPieces.length > 0 && { external: externalPieces }),
   })
   const version = await store.catalog.getVersion(answer.id)

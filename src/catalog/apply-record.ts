@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import type { ErrorData } from '../errors.js'
 import type { Piece } from '../model/entry.js'
 import type { CollectionName, VersionContent, VersionState } from '../model/version.js'
 import type { LogAnswer, PendingItem } from './catalog.js'
 import { keys } from './keys.js'
 import type { JournalRecord } from './records.js'
+import { listRemovable } from './remove-places.js'
 import type { Transaction } from './transaction.js'
 
 export interface CollectionRow {
@@ -38,12 +40,13 @@ export interface AliasRow {
 
 /**
  * Applies one journal record to the index. The same code serves a commit, the replay of a tail and
- * a rebuild, so that the index is a function of the journal.
+ * a rebuild, so that the index is a function of the journal and of what lies in `home`.
  */
 export async function applyRecord(
   txn: Transaction,
   seq: number,
   record: JournalRecord,
+  home: string,
 ): Promise<void> {
   switch (record.t) {
     case 'version':
@@ -54,7 +57,23 @@ export async function applyRecord(
       return applyImport(txn, record)
     case 'settled':
       return applySettled(txn, record)
+    case 'removed':
+      return applyRemoved(txn, record, home)
   }
+}
+
+export function newEpoch(): string {
+  return randomBytes(8).toString('hex')
+}
+
+/** The new epoch ends what pieces vouched for: which of them list a blob is not known here. */
+async function applyRemoved(
+  txn: Transaction,
+  { places }: JournalRecord & { t: 'removed' },
+  home: string,
+): Promise<void> {
+  for (const { key } of await listRemovable(txn, home, places)) txn.removeLocation(key)
+  txn.put(keys.epoch, newEpoch())
 }
 
 async function applyVersion(
@@ -87,7 +106,10 @@ async function applyVersion(
   for (const alias of [...record.aliases, 'latest']) {
     txn.put(keys.alias(version, alias), { id: version.id, asOf: null, pending } satisfies AliasRow)
   }
-  if (record.complete) for (const piece of pieces) txn.put(keys.complete(piece.digest), true)
+  if (record.complete) {
+    const epoch = await txn.get<string>(keys.epoch)
+    for (const piece of pieces) txn.put(keys.complete(piece.digest), epoch)
+  }
   if (target) putPending(txn, seq, 'version', version, record)
 }
 

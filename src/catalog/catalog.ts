@@ -17,6 +17,12 @@ export type Location =
     }
   | { in: 'object'; size: number }
 
+/** Bytes in the store, by where they lie. */
+export interface PlacedKey {
+  key: BlobKey
+  location: Location
+}
+
 export interface KeyRef {
   kind: BlobKind
   digest: Digest
@@ -49,6 +55,8 @@ export interface LogRequest {
   objects: BlobKey[]
   /** Pieces that list the {@link ExternalFile}s of the version. */
   external?: Piece[]
+  /** {@link StoreState.epoch} as it was before the first of the content was looked for here. */
+  epoch?: string
 }
 
 export interface LogAnswer {
@@ -72,6 +80,8 @@ export interface ImportRequest {
   /** The remote's store id and the time of its answer (ISO 8601). */
   storeId: string
   asOf: string
+  /** As in a {@link LogRequest}. */
+  epoch?: string
 }
 
 export interface FoundVersion {
@@ -172,11 +182,21 @@ export interface Catalog {
   addPack(packId: string): Promise<void>
   /** Makes flushed, renamed objects locatable. */
   addObjects(keys: BlobKey[]): Promise<void>
+  /**
+   * Forgets places whose bytes are wrong or gone, at most {@link MAX_BATCH}: durable when it
+   * resolves, and kept to when the index is rebuilt. A place that the catalog does not hold any more
+   * is passed over, and so is an object whose file is there: whoever removes one has moved its file
+   * away before, so that this is a newer one. If any was forgotten, the epoch is another, and no
+   * piece vouches for its blobs any more.
+   */
+  remove(request: { places: PlacedKey[] }): Promise<void>
 
   /**
    * Commits a version: durable when it resolves. A manifest with the same pieces as that of the
-   * collection's `latest` makes no new version; the aliases move all the same.
-   * @throws `TYPE_CONFLICT` when the collection has another type.
+   * collection's `latest` makes no new version; the aliases move all the same. If bytes were removed
+   * since the request's epoch, everything that the version needs is looked for again.
+   * @throws `TYPE_CONFLICT` when the collection has another type; `BLOB_MISSING`, naming the path,
+   *   when something that it needs was removed meanwhile.
    */
   log(request: LogRequest): Promise<LogAnswer>
   /** Moves aliases to a version, as a client asked that had logged identical content. */
@@ -184,6 +204,7 @@ export interface Catalog {
   /**
    * Holds a version of a remote here, under the id and number that it has there. Of one that is
    * held already it takes what changed, the time of the answer at least.
+   * @throws as `log`.
    */
   import(request: ImportRequest): Promise<void>
 
@@ -219,6 +240,7 @@ export const CATALOG_METHODS = [
   'rememberReferences',
   'addPack',
   'addObjects',
+  'remove',
   'log',
   'moveAliases',
   'import',

@@ -1,32 +1,41 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { isArtifactError, systemCode } from '../errors.js'
+import { systemCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Digest, isDigest } from '../model/digest.js'
 import { homePaths, packPath } from '../model/home.js'
-import { readPackIndex } from '../pack/read-pack-index.js'
+import { listPackRecords } from '../pack/read-pack-index.js'
 import type { Location } from './catalog.js'
 import { MAX_BATCH } from './catalog.js'
 import { encodeLocation, keys, locationKey } from './keys.js'
+import { packPlaceName } from './remove-places.js'
 import type { Database } from './transaction.js'
 
 /**
  * Enters the records of one pack into the index, unsynced, in batches. Doing it again is harmless.
+ * @param removed names of places that do not count.
  * @returns false when the pack is not there.
  */
-export async function indexPack(db: Database, home: string, packId: string): Promise<boolean> {
+export async function indexPack(
+  db: Database,
+  home: string,
+  packId: string,
+  removed: ReadonlySet<string> = new Set(),
+): Promise<boolean> {
   if (await db.get(keys.pack(packId))) return true
-  let index: ReturnType<typeof readPackIndex>
+  let index: ReturnType<typeof listPackRecords>
   try {
-    index = readPackIndex(packPath(home, packId))
+    index = listPackRecords(packPath(home, packId))
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false
     throw error
   }
-  const located = index.records.map(({ key, encoding, offset, storedLength }) => ({
-    key,
-    location: { in: 'pack' as const, packId, offset, storedLength, encoding, size: key.size },
-  }))
+  const located = index.records
+    .map(({ key, encoding, offset, storedLength }) => ({
+      key,
+      location: { in: 'pack' as const, packId, offset, storedLength, encoding, size: key.size },
+    }))
+    .filter(({ location }) => !removed.has(packPlaceName(location)))
   await putLocations(db, located)
   await db.put(keys.pack(packId), { records: located.length })
   return true
@@ -40,15 +49,20 @@ export async function indexObjects(db: Database, objects: BlobKey[]): Promise<vo
 }
 
 /**
- * Enters every pack and object that lies in the store: what a rebuild begins with. A pack whose
- * header is damaged is left out, so that what it held is missing and the rest of the store is not.
+ * Enters every pack and object that lies in the store: what a rebuild begins with. What a damaged
+ * pack does not list is missing, and the rest of the store is not.
+ * @param removed names of places in packs that do not count.
  */
-export async function indexEverything(db: Database, home: string): Promise<void> {
+export async function indexEverything(
+  db: Database,
+  home: string,
+  removed: ReadonlySet<string>,
+): Promise<void> {
   const { packs, objects } = homePaths(home)
   for (const folder of listFolder(packs)) {
     for (const name of listFolder(join(packs, folder))) {
       const packId = /^([0-9a-f]{16})\.pack$/.exec(name)?.[1]
-      if (packId) await indexSoundPack(db, home, packId)
+      if (packId) await indexPack(db, home, packId, removed)
     }
   }
   for (const algorithm of listFolder(objects)) {
@@ -62,14 +76,6 @@ export async function indexEverything(db: Database, home: string): Promise<void>
         found.map(({ digest, file }) => ({ kind: 'blob', digest, size: statSync(file).size })),
       )
     }
-  }
-}
-
-async function indexSoundPack(db: Database, home: string, packId: string): Promise<void> {
-  try {
-    await indexPack(db, home, packId)
-  } catch (error) {
-    if (!isArtifactError(error, 'PACK_INVALID')) throw error
   }
 }
 

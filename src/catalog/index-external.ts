@@ -1,11 +1,9 @@
-import { closeSync, openSync } from 'node:fs'
 import type { Piece } from '../model/entry.js'
-import { packPath } from '../model/home.js'
-import { readRecord } from '../pack/read-record.js'
 import type { ExternalFile } from './catalog.js'
 import { MAX_BATCH } from './catalog.js'
-import { decodeLocation, keys, locationKey } from './keys.js'
-import type { Database } from './transaction.js'
+import { keys, locationKey } from './keys.js'
+import { readPacked } from './read-packed.js'
+import { type Database, locateIn } from './transaction.js'
 
 /** Places remembered for one digest; older ones are forgotten first. */
 const MAX_PLACES = 8
@@ -41,16 +39,6 @@ export async function indexExternal(db: Database, home: string, pieces: Piece[])
 
 async function readExternalPiece(db: Database, home: string, piece: Piece) {
   const key = { kind: 'blob' as const, digest: piece.digest, size: piece.size }
-  const value = await db.get<Buffer, Buffer>(locationKey(key), {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  })
-  const location = value && decodeLocation(value)
-  if (location?.in !== 'pack') return []
-  const fd = openSync(packPath(home, location.packId), 'r')
-  try {
-    return decodeExternal(readRecord(fd, { ...location, key }))
-  } finally {
-    closeSync(fd)
-  }
+  const [location] = await locateIn(db, [locationKey(key)])
+  return location?.in === 'pack' ? decodeExternal(readPacked(home, key, location)) : []
 }

@@ -18,6 +18,7 @@ import type {
   LogRequest,
   Page,
   PendingItem,
+  PlacedKey,
   ReferenceContent,
   SettledItem,
   StoreState,
@@ -25,14 +26,22 @@ import type {
   VersionSummary,
 } from './catalog.js'
 import { MAX_BATCH } from './catalog.js'
+import { checkContent } from './check-content.js'
 import { findVersion, getVersion, listVersions } from './find-version.js'
 import { indexObjects, indexPack } from './index-bytes.js'
 import { indexExternal } from './index-external.js'
 import type { Journal } from './journal.js'
-import { decodeLocation, keyRange, keys, LOCATION_RANGE, locationKey, pageRange } from './keys.js'
-import { type Plan, planAliases, planImport, planLog } from './plan-commit.js'
+import { keyRange, keys, LOCATION_RANGE, locationKey, pageRange } from './keys.js'
+import {
+  NO_ANSWER,
+  type Plan,
+  planAliases,
+  planImport,
+  planLog,
+  planRemoval,
+} from './plan-commit.js'
 import type { JournalRecord } from './records.js'
-import { type Database, Transaction } from './transaction.js'
+import { type Database, locateIn, Transaction } from './transaction.js'
 
 interface Commit {
   plan: (txn: Transaction, at: string) => Promise<Plan>
@@ -42,9 +51,6 @@ interface Commit {
 
 /** Most commits that share one flush, so that none waits long. */
 const MAX_GROUP = 200
-
-/** Of commits that name no version. */
-const NO_ANSWER: LogAnswer = { id: '', number: 0, unchanged: false }
 
 /**
  * The {@link Catalog} of one store over its journal and a LevelDB. It must be the only one: open
@@ -76,11 +82,7 @@ export class LevelCatalog implements Catalog {
 
   async locate(refs: KeyRef[]): Promise<(Location | null)[]> {
     checkBatch(refs)
-    const found = await this.#db.getMany<Buffer, Buffer>(refs.map(locationKey), {
-      keyEncoding: 'buffer',
-      valueEncoding: 'buffer',
-    })
-    return found.map(value => (value ? decodeLocation(value) : null))
+    return locateIn(this.#db, refs.map(locationKey))
   }
 
   async locateExternal(digests: Digest[]): Promise<ExternalFile[][]> {
@@ -152,8 +154,16 @@ export class LevelCatalog implements Catalog {
       await this.#addBytes(request)
       const { external } = request
       if (external) await this.#write(() => indexExternal(this.#db, this.#home, external))
-      return planLog(txn, at, request)
+      const plan = await planLog(txn, at, request)
+      if (plan.record) await checkContent(txn, this.#home, request)
+      return plan
     })
+  }
+
+  async remove({ places }: { places: PlacedKey[] }): Promise<void> {
+    checkBatch(places)
+    const home = this.#home
+    await this.#commit((txn, at) => planRemoval(txn, at, { places, home }))
   }
 
   async moveAliases(request: AliasRequest): Promise<LogAnswer> {
@@ -163,6 +173,7 @@ export class LevelCatalog implements Catalog {
   async import(request: ImportRequest): Promise<void> {
     await this.#commit(async (txn, at) => {
       await this.#addBytes(request)
+      await checkContent(txn, this.#home, request)
       return planImport(txn, at, request)
     })
   }
@@ -186,7 +197,8 @@ export class LevelCatalog implements Catalog {
 
   async listComplete(pieces: Digest[]): Promise<boolean[]> {
     checkBatch(pieces)
-    return (await this.#db.getMany(pieces.map(keys.complete))).map(mark => mark === true)
+    const [epoch, ...marks] = await this.#db.getMany([keys.epoch, ...pieces.map(keys.complete)])
+    return marks.map(mark => mark === epoch)
   }
 
   async listPending(after?: string): Promise<Page<PendingItem>> {
@@ -258,7 +270,7 @@ export class LevelCatalog implements Catalog {
         if (this.#broken) throw this.#broken
         const { record, answer } = await commit.plan(txn, this.#clock().toISOString())
         if (record) {
-          await applyRecord(txn, this.#journal.lastSeq + records.length + 1, record)
+          await applyRecord(txn, this.#journal.lastSeq + records.length + 1, record, this.#home)
           records.push(record)
         }
         accepted.push(commit)

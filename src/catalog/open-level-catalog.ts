@@ -1,15 +1,15 @@
-import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { ArtifactError, storeError, systemCode } from '../errors.js'
 import { homePaths } from '../model/home.js'
-import { applyRecord } from './apply-record.js'
+import { applyRecord, newEpoch } from './apply-record.js'
 import { indexEverything } from './index-bytes.js'
 import { indexExternal } from './index-external.js'
 import { Journal, type NumberedRecord } from './journal.js'
 import { keys } from './keys.js'
 import { LevelCatalog } from './level-catalog.js'
+import { packPlaceName } from './remove-places.js'
 import { type Database, Transaction } from './transaction.js'
 
 /** Journal records applied in one batch of a replay. */
@@ -59,18 +59,30 @@ export async function openLevelCatalog(
       if (fresh === 'locked') return null
       db = fresh
       await db.put(keys.applied, 0)
-      await db.put(keys.epoch, randomBytes(8).toString('hex'))
+      await db.put(keys.epoch, newEpoch())
       applied = 0
     }
     const since = applied
     const tail = records.filter(({ seq }) => seq > since)
-    if (tail.length > 0) await indexEverything(db, home)
+    if (tail.length > 0) await indexEverything(db, home, listRemoved(records))
     await replay(db, home, tail)
     return new LevelCatalog(home, db, journal, clock)
   } catch (error) {
     await db?.close()
     throw storeError(error, `opening the catalog of ${home}`)
   }
+}
+
+/** Records of packs that were found damaged or gone, at any time. */
+function listRemoved(records: NumberedRecord[]): Set<string> {
+  const removed = new Set<string>()
+  for (const { record } of records) {
+    if (record.t !== 'removed') continue
+    for (const { location } of record.places) {
+      if (location.in === 'pack') removed.add(packPlaceName(location))
+    }
+  }
+  return removed
 }
 
 /** Undefined for a database that does not open; what it held is in the journal. */
@@ -125,7 +137,7 @@ async function replay(db: Database, home: string, records: NumberedRecord[]): Pr
       if (record.t === 'version' && record.external) {
         await indexExternal(db, home, record.external)
       }
-      await applyRecord(txn, seq, record)
+      await applyRecord(txn, seq, record, home)
       txn.put(keys.applied, seq)
     }
     await txn.write()

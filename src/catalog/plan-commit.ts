@@ -3,9 +3,10 @@ import { ArtifactError } from '../errors.js'
 import type { Piece } from '../model/entry.js'
 import type { CollectionName } from '../model/version.js'
 import type { AliasRow, CollectionRow, VersionRow } from './apply-record.js'
-import type { AliasRequest, ImportRequest, LogAnswer, LogRequest } from './catalog.js'
+import type { AliasRequest, ImportRequest, LogAnswer, LogRequest, PlacedKey } from './catalog.js'
 import { keys } from './keys.js'
 import type { JournalRecord } from './records.js'
+import { listRemovable } from './remove-places.js'
 import type { Transaction } from './transaction.js'
 
 /** What a commit answers, and what it writes into the journal, if it changes anything there. */
@@ -13,6 +14,9 @@ export interface Plan {
   record?: JournalRecord
   answer: LogAnswer
 }
+
+/** Of commits that name no version. */
+export const NO_ANSWER: LogAnswer = { id: '', number: 0, unchanged: false }
 
 /** See `Catalog.log`. Unless it says otherwise, a plan puts nothing into the transaction. */
 export async function planLog(txn: Transaction, at: string, request: LogRequest): Promise<Plan> {
@@ -73,7 +77,7 @@ export async function planAliases(
 export async function planImport(
   txn: Transaction,
   at: string,
-  { version, ...rest }: ImportRequest,
+  { version, epoch: __, ...rest }: ImportRequest,
 ): Promise<Plan> {
   await checkType(txn, version)
   const answer = { id: version.id, number: version.number, unchanged: false }
@@ -94,6 +98,19 @@ export async function planImport(
     if (row?.pending === undefined) txn.put(key, { ...row, asOf: rest.asOf })
   }
   return { answer }
+}
+
+/** See `Catalog.remove`. */
+export async function planRemoval(
+  txn: Transaction,
+  at: string,
+  { places, home }: { places: PlacedKey[]; home: string },
+): Promise<Plan> {
+  const gone = await listRemovable(txn, home, places)
+  return {
+    ...(gone.length > 0 && { record: { t: 'removed', at, places: gone } }),
+    answer: NO_ANSWER,
+  }
 }
 
 async function checkType(

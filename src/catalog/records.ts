@@ -1,7 +1,7 @@
 import type { BlobKey } from '../model/blob-key.js'
 import type { Piece } from '../model/entry.js'
 import type { Version, VersionContent } from '../model/version.js'
-import type { SettledItem } from './catalog.js'
+import type { PlacedKey, SettledItem } from './catalog.js'
 
 /** What the journal holds: one record per commit. `at` is ISO 8601, given by the host. */
 export type JournalRecord =
@@ -37,3 +37,4 @@ export type JournalRecord =
       asOf: string
     }
   | { t: 'settled'; at: string; storeId: string; items: SettledItem[] }
+  | { t: 'removed'; at: string; places: PlacedKey[] }

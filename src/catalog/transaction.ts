@@ -1,4 +1,6 @@
 import type { Level } from 'level'
+import type { KeyRef, Location } from './catalog.js'
+import { decodeLocation, locationKey } from './keys.js'
 
 export type Database = Level<string, unknown>
 
@@ -9,6 +11,8 @@ export type Database = Level<string, unknown>
 export class Transaction {
   readonly #db: Database
   readonly #writes = new Map<string, unknown>()
+  /** Keys of locations to be removed, by their hex digits. */
+  readonly #removed = new Map<string, Buffer>()
 
   constructor(db: Database) {
     this.#db = db
@@ -27,15 +31,41 @@ export class Transaction {
     this.#writes.set(key, undefined)
   }
 
+  async locate(refs: KeyRef[]): Promise<(Location | null)[]> {
+    const locationKeys = refs.map(locationKey)
+    const found = await locateIn(this.#db, locationKeys)
+    return found.map((location, index) =>
+      this.#removed.has(locationKeys[index]!.toString('hex')) ? null : location,
+    )
+  }
+
+  removeLocation(ref: KeyRef): void {
+    const key = locationKey(ref)
+    this.#removed.set(key.toString('hex'), key)
+  }
+
   get size(): number {
-    return this.#writes.size
+    return this.#writes.size + this.#removed.size
   }
 
   async write(): Promise<void> {
-    await this.#db.batch(
-      [...this.#writes].map(([key, value]) =>
-        value === undefined ? { type: 'del' as const, key } : { type: 'put' as const, key, value },
-      ),
+    const writes = [...this.#writes].map(([key, value]) =>
+      value === undefined ? { type: 'del' as const, key } : { type: 'put' as const, key, value },
     )
+    const keyEncoding = 'buffer' as const
+    const removals = [...this.#removed.values()].map(key => ({
+      type: 'del' as const,
+      key,
+      keyEncoding,
+    }))
+    await this.#db.batch<string | Buffer, unknown>([...writes, ...removals], {})
   }
+}
+
+export async function locateIn(db: Database, locationKeys: Buffer[]): Promise<(Location | null)[]> {
+  const found = await db.getMany<Buffer, Buffer>(locationKeys, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  })
+  return found.map(value => (value ? decodeLocation(value) : null))
 }

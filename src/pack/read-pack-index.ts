@@ -41,15 +41,47 @@ export interface PackIndex extends PackHeader {
 export function readPackIndex(path: string): PackIndex {
   const fd = openSync(path, 'r')
   try {
-    const { size } = fstatSync(fd)
     const header = readHeader(fd, path)
-    const indexed = readIndex(fd, size)
-    if (indexed !== null) return { ...header, records: indexed, complete: true }
-    const { records, complete } = scanRecords(fd, size)
-    return { ...header, records: sortRecords(records), complete }
+    const { indexed: _, ...list } = listRecords(fd)
+    return { ...header, ...list }
   } finally {
     closeSync(fd)
   }
+}
+
+/**
+ * As `readPackIndex`, but reads on behind a damaged header: no record depends on what it says.
+ * `sound` tells that header and index are whole.
+ */
+export function listPackRecords(
+  path: string,
+): Pick<PackIndex, 'records' | 'complete'> & { sound: boolean } {
+  const fd = openSync(path, 'r')
+  try {
+    const hasHeader = isHeaderSound(fd, path)
+    const { indexed, ...list } = listRecords(fd)
+    return { ...list, sound: hasHeader && indexed }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function isHeaderSound(fd: number, path: string): boolean {
+  try {
+    readHeader(fd, path)
+    return true
+  } catch (error) {
+    if (isArtifactError(error, 'PACK_INVALID')) return false
+    throw error
+  }
+}
+
+function listRecords(fd: number) {
+  const { size } = fstatSync(fd)
+  const rows = readIndex(fd, size)
+  if (rows !== null) return { records: rows, complete: true, indexed: true }
+  const { records, complete } = scanRecords(fd, size)
+  return { records: sortRecords(records), complete, indexed: false }
 }
 
 function readHeader(fd: number, path: string): PackHeader {

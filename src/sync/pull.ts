@@ -16,6 +16,8 @@ import { fetchBlobs, listAbsent } from './fetch-blobs.js'
 const PIECES_A_GROUP = 64
 /** Bytes between two calls of `onProgress`. */
 const REPORT_BYTES = 1024 * 1024
+/** How often a pull begins again because bytes were removed during it. */
+const ATTEMPTS = 3
 
 export interface PullOptions extends WorkOptions {
   /** Default: the clock of the system. */
@@ -46,9 +48,18 @@ export async function pullVersion(
   const known = await store.catalog.getVersion(version.id)
   if (known) expectSameVersion(remote, known, version)
   const pull = new Pull(store, remote, { ...options, entity: version.entity })
-  await pull.fetchVersion(version)
-  const bytes = await checkContent(store, remote, version)
-  await store.catalog.import({ version, ...bytes, storeId: found.storeId, asOf })
+  for (let attempt = 1; ; attempt += 1) {
+    const { epoch } = await store.catalog.describe()
+    await pull.fetchVersion(version)
+    const bytes = await checkContent(store, remote, version)
+    try {
+      await store.catalog.import({ version, ...bytes, storeId: found.storeId, asOf, epoch })
+      break
+    } catch (error) {
+      // Something turned out damaged meanwhile, and is fetched like anything else that is not here.
+      if (!isArtifactError(error, 'BLOB_MISSING') || attempt === ATTEMPTS) throw error
+    }
+  }
   return { downloadedBytes: pull.bytes }
 }
 

@@ -1,12 +1,4 @@
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import {
@@ -14,13 +6,13 @@ import {
   makeImportRequest,
   makeLogRequest,
 } from '../../fixtures/catalog/log-request.js'
-import { digestOf, makeRecord } from '../../fixtures/pack/small-records.js'
+import { writePack } from '../../fixtures/catalog/write-pack.js'
+import { digestOf } from '../../fixtures/pack/small-records.js'
 import type { Catalog, LogRequest } from '../../src/catalog/catalog.js'
 import { encodeExternal } from '../../src/catalog/index-external.js'
 import type { LevelCatalog } from '../../src/catalog/level-catalog.js'
 import { openLevelCatalog } from '../../src/catalog/open-level-catalog.js'
 import { homePaths, objectPath, packPath } from '../../src/model/home.js'
-import { PackWriter } from '../../src/pack/pack-writer.js'
 
 const STORE_ID = 'f'.repeat(32)
 
@@ -32,18 +24,9 @@ async function openIndex(home: string): Promise<LevelCatalog> {
   return (await openLevelCatalog(home, { clock: () => new Date(0) }))!
 }
 
-function writeBytes(home: string, packId: string, contents: (string | Buffer)[]): void {
-  mkdirSync(dirname(packPath(home, packId)), { recursive: true })
-  const writer = new PackWriter(packPath(home, packId), { packId, storeId: STORE_ID })
-  for (const content of contents) {
-    writer.append(makeRecord('blob', content, digestOf('md5', content)))
-  }
-  writer.finish()
-}
-
 /** Some of everything that a catalog holds, in two parts. */
 async function commitFirst(catalog: Catalog, home: string): Promise<void> {
-  writeBytes(home, 'aa00000000000000', ['in the first pack', externalPiece])
+  writePack(home, 'aa00000000000000', ['in the first pack', externalPiece])
   const external = { digest: digestOf('md5', externalPiece), size: externalPiece.length, count: 1 }
   const packs = ['aa00000000000000']
   const log = makeLogRequest('cats', 'a', { aliases: ['best'], packs, external: [external] })
@@ -53,7 +36,7 @@ async function commitFirst(catalog: Catalog, home: string): Promise<void> {
 }
 
 async function commitMore(catalog: Catalog, home: string): Promise<void> {
-  writeBytes(home, 'bb00000000000000', ['in the second pack'])
+  writePack(home, 'bb00000000000000', ['in the second pack'])
   const object = { kind: 'blob' as const, digest: digestOf('md5', 'an object'), size: 9 }
   mkdirSync(dirname(objectPath(home, object.digest)), { recursive: true })
   writeFileSync(objectPath(home, object.digest), 'an object')
@@ -198,27 +181,77 @@ t.test('a catalog that is ahead of the journal is built again', async t => {
   await catalog.close()
 })
 
-t.test('a damaged pack costs its own records and not the store', async t => {
+t.test('a pack with a damaged header, index or record is read as far as it tells', async t => {
   const home = t.testdir()
+  const packId = 'cc00000000000000'
   let catalog = await openIndex(home)
   await commitFirst(catalog, home)
   await commitMore(catalog, home)
+  writePack(home, packId, ['one', 'two', 'three'])
+  await catalog.log(makeLogRequest('cats', 'd', { packs: [packId] }))
   await catalog.close()
-  const pack = packPath(home, 'bb00000000000000')
-  const bytes = readFileSync(pack)
-  bytes[3]! ^= 1
-  rmSync(pack)
-  writeFileSync(pack, bytes)
-  copyFileSync(pack, packPath(home, 'bb11111111111111'))
+  const pack = packPath(home, packId)
+  const whole = readFileSync(pack)
+  // Where it begins, in the second record, and in the footer.
+  const second = 64 + 28 + 16 + 'one'.length + 4
+  const damages: [number[], string[]][] = [
+    [[3], ['one', 'two', 'three']],
+    [[whole.length - 5], ['one', 'two', 'three']],
+    [[second + 3], ['one', 'two', 'three']],
+    [[3, whole.length - 5, second + 3], ['one']],
+  ]
+  for (const [flips, listed] of damages) {
+    const bytes = Buffer.from(whole)
+    for (const at of flips) bytes[at]! ^= 1
+    rmSync(pack)
+    writeFileSync(pack, bytes)
+    rmSync(homePaths(home).catalog, { recursive: true })
+    catalog = await openIndex(home)
+    t.equal((await catalog.listVersions({})).items.length, 65)
+    const contents = ['one', 'two', 'three', 'in the second pack']
+    const refs = contents.map(content => ({
+      kind: 'blob' as const,
+      digest: digestOf('md5', content),
+    }))
+    const found = await catalog.locate(refs)
+    const names = contents.filter((_, index) => found[index])
+    t.same(names, [...listed, 'in the second pack'], `damage at ${flips}`)
+    await catalog.close()
+  }
+})
+
+t.test('what was removed is not found again after a rebuild, and a copy of it is', async t => {
+  const home = t.testdir()
+  const refOf = (content: string) => ({
+    kind: 'blob' as const,
+    digest: digestOf('md5', content),
+    size: content.length,
+  })
+  const refs = ['lost', 'copied', 'whole', 'gone object', 'new object'].map(refOf)
+  let catalog = await openIndex(home)
+  writePack(home, 'cc00000000000000', ['lost', 'copied', 'whole'])
+  const objects = refs.slice(3)
+  for (const { digest } of objects) {
+    mkdirSync(dirname(objectPath(home, digest)), { recursive: true })
+  }
+  await catalog.log(makeLogRequest('cats', 'a', { packs: ['cc00000000000000'], objects }))
+  const locations = await catalog.locate(refs)
+  const places = refs.map((key, index) => ({ key, location: locations[index]! }))
+  await catalog.remove({ places: places.filter(({ key }) => key !== refs[2]) })
+  // Of the journal alone, the index being one of before, or none.
+  await catalog.close()
+  writePack(home, 'aa00000000000000', ['copied'])
+  writeFileSync(objectPath(home, refs[4]!.digest), 'new object')
   rmSync(homePaths(home).catalog, { recursive: true })
 
   catalog = await openIndex(home)
-  t.equal((await catalog.listVersions({})).items.length, 64)
-  const refs = ['in the first pack', 'in the second pack'].map(content => ({
-    kind: 'blob' as const,
-    digest: digestOf('md5', content),
-  }))
-  t.match(await catalog.locate(refs), [{ in: 'pack' }, null])
+  t.match(await catalog.locate(refs), [
+    null,
+    { packId: 'aa00000000000000' },
+    { packId: 'cc00000000000000' },
+    null,
+    { in: 'object' },
+  ])
   await catalog.close()
 })
 

@@ -4,6 +4,7 @@ import t from 'tap'
 import { collectionOf } from '../../fixtures/catalog/log-request.js'
 import { writeSmallJournal } from '../../fixtures/golden/small-journal.js'
 import { writeSmallPack } from '../../fixtures/golden/small-pack.js'
+import { digestOf } from '../../fixtures/pack/small-records.js'
 import { readJournal } from '../../src/catalog/journal.js'
 import { openLevelCatalog } from '../../src/catalog/open-level-catalog.js'
 import { homePaths, packPath } from '../../src/model/home.js'
@@ -25,7 +26,16 @@ t.test('the golden journal is read as what it was made of', async t => {
   const { records } = readJournal(homePaths(home).journal)
   t.same(
     records.map(({ seq, record }) => `${seq} ${record.t}`),
-    ['1 version', '2 alias', '3 version', '4 version', '5 alias', '6 import', '7 settled'],
+    [
+      '1 version',
+      '2 alias',
+      '3 version',
+      '4 version',
+      '5 alias',
+      '6 import',
+      '7 settled',
+      '8 removed',
+    ],
   )
   t.same(new Set(records.map(({ record }) => record.at)), new Set(['2025-03-04T05:06:07.890Z']))
   writeSmallPack(packPath(home, '0123456789abcdef'))
@@ -41,6 +51,9 @@ t.test('the golden journal is read as what it was made of', async t => {
   t.same((await catalog.listPending()).items, [])
   const renumbered = catalog.findVersion(collectionOf('cats'), { kind: 'number', number: 0 })
   await t.rejects(renumbered, { code: 'VERSION_RENUMBERED' })
+  const hello = { kind: 'blob' as const, digest: digestOf('md5', 'hello') }
+  const other = { ...hello, digest: 'xxh128:b5e9c1ad071b3e7fc779cfaa5e523818' as const }
+  t.match(await catalog.locate([hello, other]), [null, { in: 'pack' }], 'one was removed')
   await catalog.close()
 })
 
