@@ -167,12 +167,27 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
   program
     .command('verify')
     .description('hash a version again, in the store or in a folder; exits 1 when it differs')
-    .argument('<name>', 'NAME[:ALIAS|:vN|@ID]')
+    .argument('[name]', 'NAME[:ALIAS|:vN|@ID]')
     .option('--root <dir>', 'folder to compare (default: the store)')
+    .option(
+      '--store',
+      'hash everything in the store; changes nothing, goes on where it was stopped',
+    )
+    .option('--restart', 'with --store: begin anew')
     .addOption(json())
     .action(async (name, options) => {
       const { verify } = await import('./commands/verify.js')
       await print(verify(name, options, context))
+    })
+
+  program
+    .command('repair')
+    .description('move damaged bytes aside and get them again; exits 1 when some are lost')
+    .argument('[name...]', 'NAME[:ALIAS|:vN|@ID] (default: everything in the store)')
+    .addOption(json())
+    .action(async (names, options) => {
+      const { repair } = await import('./commands/repair.js')
+      await print(repair(names, options, context))
     })
 
   program

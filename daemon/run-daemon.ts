@@ -6,6 +6,7 @@ import { type RpcHandler, serveRpc } from '../src/ipc/rpc.js'
 import { homePaths } from '../src/model/home.js'
 import { readSettings } from '../src/store/settings.js'
 import { openStore, type Store } from '../src/store/store.js'
+import { createHealer } from '../src/sync/create-healer.js'
 import { createRemoteOpener } from '../src/sync/create-remote-opener.js'
 import { DAEMON_ROLE, type DaemonMethods, type DaemonStatus } from '../src/sync/daemon-client.js'
 import {
@@ -168,7 +169,12 @@ class Daemon {
       const { items } = await this.#store.catalog.listPending()
       return { ...createReport(), pending: items.length }
     }
-    return syncStore(this.#store, createRemoteOpener(settings, { retries: RETRIES }), {
+    const openRemote = createRemoteOpener(settings, { retries: RETRIES })
+    const { remote } = settings
+    this.#store.healer = createHealer(this.#store, async () =>
+      remote === null ? null : openRemote(remote),
+    )
+    return syncStore(this.#store, openRemote, {
       askDaemon: false,
       defaultRemote: settings.remote,
       retryFailed,

@@ -1,6 +1,7 @@
 import type { Remote } from '../remote/remote.js'
 import type { Settings } from '../store/settings.js'
 import type { Store } from '../store/store.js'
+import { createHealer } from '../sync/create-healer.js'
 import type { OpenRemote } from '../sync/push.js'
 import { startDaemon } from '../sync/start-daemon.js'
 import type { SyncReport } from '../sync/sync-report.js'
@@ -19,8 +20,11 @@ export interface Workspace {
   store: Store
 }
 
+/** What turns out damaged or missing in the store is fetched from the remote, if there is one. */
 export function openWorkspace(settings: Settings): Workspace {
-  return { settings, store: sharedStore(settings.home) }
+  const workspace = { settings, store: sharedStore(settings.home) }
+  workspace.store.healer = createHealer(workspace.store, () => askRemote(workspace))
+  return workspace
 }
 
 /** Why there is no remote to talk to; undefined when there is one. */

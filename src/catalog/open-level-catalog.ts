@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level } from 'level'
-import { ArtifactError, storeError, systemCode } from '../errors.js'
+import { ArtifactError, isArtifactError, storeError, systemCode } from '../errors.js'
 import { homePaths } from '../model/home.js'
 import { applyRecord, newEpoch } from './apply-record.js'
 import { indexEverything } from './index-bytes.js'
@@ -135,7 +135,10 @@ async function replay(db: Database, home: string, records: NumberedRecord[]): Pr
     const txn = new Transaction(db)
     for (const { seq, record } of records.slice(start, start + REPLAY_BATCH)) {
       if (record.t === 'version' && record.external) {
-        await indexExternal(db, home, record.external)
+        await indexExternal(db, home, record.external).catch(error => {
+          // What a damaged list names is not found any more, and the store can be opened.
+          if (!isArtifactError(error, 'BLOB_DAMAGED')) throw error
+        })
       }
       await applyRecord(txn, seq, record, home)
       txn.put(keys.applied, seq)

@@ -12,6 +12,8 @@ export const homePaths = (home: string) => ({
   catalog: join(home, 'catalog'),
   host: join(home, 'host'),
   tmp: join(home, 'tmp'),
+  damaged: join(home, 'damaged'),
+  verifyState: join(home, 'verify.json'),
   daemonLog: join(home, 'artifactd.log'),
 })
 

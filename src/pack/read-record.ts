@@ -45,10 +45,19 @@ export function readRecord(fd: number, location: RecordLocation): Buffer {
     throw storeError(error, `reading ${key.kind} ${key.digest}`)
   }
 
+  return checkRecord(bytes, location)
+}
+
+/**
+ * The stored bytes of a record that was read whole.
+ * @throws `BLOB_DAMAGED` as `readRecord`.
+ */
+export function checkRecord(bytes: Buffer, location: RecordLocation): Buffer {
+  const { storedLength } = location
   if (!isExpected(readHeader(bytes, location), location)) {
     throw damaged(location, 'another record lies in its place')
   }
-  const end = length - RECORD_TRAILER_BYTES
+  const end = bytes.length - RECORD_TRAILER_BYTES
   const stored = bytes.subarray(end - storedLength, end)
   if (bytes.readUInt32LE(end) !== crc32(stored)) throw damaged(location, 'its checksum is wrong')
   return stored

@@ -1,4 +1,4 @@
-import { ArtifactError, ERRORS } from '../errors.js'
+import { ArtifactError, ERRORS, isArtifactError } from '../errors.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import { algorithmOf, isDigest } from '../model/digest.js'
 import { normalizeMetadata } from '../model/metadata.js'
@@ -14,6 +14,9 @@ import { MAX_PIECE_BYTES } from '../model/piece.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
 import { ManifestChecker } from './manifest-checker.js'
 import type { Store } from './store.js'
+
+/** How often a version is looked through again because bytes were removed meanwhile. */
+const ATTEMPTS = 3
 
 /**
  * Commits items that came from outside, in their order, as `Remote.commit` promises. Nothing is
@@ -41,7 +44,8 @@ export async function acceptItems(
 class Acceptor {
   readonly #store: Store
   readonly #collection: CollectionName
-  readonly #checker: ManifestChecker
+  #checker: ManifestChecker
+  #epoch: string | undefined
   /** The id under which the content of a version of this request is known, by the id sent. */
   readonly #knownAs = new Map<string, string>()
   #waiting = false
@@ -69,18 +73,34 @@ class Acceptor {
   async #acceptVersion(item: CommitItem & { kind: 'version' }): Promise<CommitResult> {
     const version = checkVersion(item.version, this.#collection)
     const aliases = checkUserAliases(item.aliases)
+    // Before anything is looked for.
+    this.#epoch ??= (await this.#store.catalog.describe()).epoch
     if (this.#waiting) {
       const { lacking } = await this.#checker.check(version, { lackingOnly: true })
       return { status: 'waiting', pieces: lacking }
     }
     const known = await this.#store.catalog.getVersion(version.id)
     if (known) return answerKnown(known, version)
-    const { lacking, packs, objects } = await this.#checker.check(version)
-    if (lacking.length > 0) return { status: 'incomplete', pieces: lacking }
-    // The journal names the packs, so that their locations outlive an index that was not flushed.
-    const { logId } = item
-    const request = { logId, version, aliases, complete: true, packs, objects }
-    return { status: 'committed', ...(await this.#store.catalog.log(request)) }
+    for (let attempt = 1; ; attempt += 1) {
+      const { lacking, packs, objects } = await this.#checker.check(version)
+      if (lacking.length > 0) return { status: 'incomplete', pieces: lacking }
+      const { logId } = item
+      // The journal names the packs, so that their locations outlive an index that was not flushed.
+      const bytes = { packs, objects, epoch: this.#epoch! }
+      const request = { logId, version, aliases, complete: true, ...bytes }
+      try {
+        return { status: 'committed', ...(await this.#store.catalog.log(request)) }
+      } catch (error) {
+        // Something turned out damaged since it was looked for.
+        if (!isArtifactError(error, 'BLOB_MISSING') || attempt === ATTEMPTS) throw error
+        await this.#beginAgain()
+      }
+    }
+  }
+
+  async #beginAgain(): Promise<void> {
+    this.#epoch = (await this.#store.catalog.describe()).epoch
+    this.#checker = new ManifestChecker(this.#store)
   }
 
   async #moveAliases(item: CommitItem & { kind: 'alias' }): Promise<CommitResult> {

@@ -6,11 +6,14 @@ import type { BlobKey } from '../model/blob-key.js'
 import type { Manifest } from '../model/version.js'
 import { locateBlobs } from './locate-blobs.js'
 import type { WorkOptions } from './progress.js'
+import { recoverOrThrow } from './recover-blobs.js'
 import type { Store } from './store.js'
-import type { PlacedItem, TreeItem, TreeState } from './tree-files.js'
+import { fileKey, type TreeItem, type TreeState } from './tree-files.js'
 import { conflict } from './tree-path.js'
 import { type ResolveReferences, TreePool } from './tree-pool.js'
 
+/** How often files are written whose bytes had to be had again. */
+const ATTEMPTS = 2
 /** Conflicts that one error names. */
 const NAMED_CONFLICTS = 20
 
@@ -81,10 +84,7 @@ async function checkoutInto(
       pieces,
       async (items, first) => {
         const missing = items.filter((_, index) => !same[first + index])
-        if (missing.length > 0) {
-          const placed = await placeItems(store, missing)
-          await pool.run({ do: 'write', items: placed, unseen: state === 'new' })
-        }
+        await writeItems(store, pool, missing, { unseen: state === 'new', signal })
         result.written += missing.length
         result.kept += items.length - missing.length
         for (const item of items) bytes += item.size
@@ -169,17 +169,23 @@ function describe(path: string, error: ErrorData): string {
   return `${path} (${error.message})`
 }
 
-/** @throws `BLOB_MISSING` naming the first entry whose bytes are not here. */
-export async function placeItems(store: Store, items: TreeItem[]): Promise<PlacedItem[]> {
-  const places = await locateBlobs(
-    store,
-    items.map(({ digest, size }) => ({ kind: 'blob', digest, size })),
-  )
-  return items.map((item, index) => {
-    const place = places[index]
-    if (place) return { ...item, place }
-    throw new ArtifactError('BLOB_MISSING', `the bytes of "${item.path}" are not in the store`, {
-      details: { path: item.path, digest: item.digest },
+/** Writes files; those whose bytes turn out damaged or missing once more, if they can be had again. */
+async function writeItems(
+  store: Store,
+  pool: TreePool,
+  items: TreeItem[],
+  { unseen, signal }: { unseen: boolean; signal?: AbortSignal | undefined },
+): Promise<void> {
+  let rest = items
+  for (let attempt = 1; rest.length > 0; attempt += 1) {
+    const losses = await pool.runLocated(store, rest, items => ({ do: 'write', items, unseen }))
+    const failed = rest.flatMap((item, index) => {
+      const error = losses[index]
+      return error ? [{ item, key: fileKey(item), error: ArtifactError.from(error) }] : []
     })
-  })
+    if (failed.length === 0) return
+    await recoverOrThrow(store, failed, { signal })
+    if (attempt === ATTEMPTS) throw failed[0]!.error
+    rest = failed.map(({ item }) => item)
+  }
 }

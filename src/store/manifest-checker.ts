@@ -7,8 +7,9 @@ import { type Algorithm, algorithmOf, type Digest, hexOf } from '../model/digest
 import type { Entry, Piece } from '../model/entry.js'
 import { checkPieceOrder } from '../model/piece.js'
 import type { Manifest } from '../model/version.js'
+import { pieceKey } from './load-piece.js'
 import { type BlobPlace, locateBlobs } from './locate-blobs.js'
-import { readPiece } from './manifest.js'
+import { findPiece } from './manifest.js'
 import type { Store } from './store.js'
 
 export interface CheckedManifest {
@@ -38,7 +39,7 @@ export class ManifestChecker {
    *
    * @throws `REQUEST_INVALID` when digest, size, number of files or of a piece's entries is not
    *   what the pieces say, or a file has a digest of another algorithm; `PIECE_INVALID` for pieces
-   *   out of order; `BLOB_DAMAGED` for a piece that does not read.
+   *   out of order.
    */
   async check(
     manifest: Manifest,
@@ -54,13 +55,18 @@ export class ManifestChecker {
     for (const [index, piece] of pieces.entries()) {
       const unknown = this.#known.get(piece.digest) === undefined
       if (!places[index] || !(whole || unknown)) continue
-      const entries = await readPiece(this.#store, piece)
+      const entries = await findPiece(this.#store, piece)
+      if (!entries) {
+        // It turned out damaged and is here no more.
+        places[index] = null
+        continue
+      }
       if (whole) totals.add(piece, entries)
       if (unknown) await blobs.add(piece.digest, entries)
     }
     await blobs.flush()
     for (const digest of blobs.seen) this.#known.set(digest, !blobs.lacking.has(digest))
-    if (whole) totals.compare(manifest)
+    if (whole && places.every(Boolean)) totals.compare(manifest)
     const lacking = pieces.filter(({ digest }, i) => !places[i] || !this.#known.get(digest))
     pieces.forEach((piece, i) => {
       if (places[i]) blobs.note(pieceKey(piece), places[i])
@@ -82,10 +88,6 @@ export class ManifestChecker {
       })
     }
   }
-}
-
-function pieceKey({ digest, size }: Piece): BlobKey {
-  return { kind: 'piece', digest, size }
 }
 
 /** Looks for the blobs of entries, many at a time. */

@@ -1,15 +1,16 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
-import { ArtifactError } from '../errors.js'
-import { type Hasher, hashBytes, withHasher } from '../hash/hasher.js'
+import { type Hasher, withHasher } from '../hash/hasher.js'
 import { manifestDigestHeader, manifestDigestLine } from '../model/artifact-digest.js'
-import { type Algorithm, algorithmOf, hexOf } from '../model/digest.js'
+import { type Algorithm, hexOf } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
 import { decodePiece, encodeEntry, type PieceBytes, PieceCutter } from '../model/piece.js'
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
-import { locateBlobs } from './locate-blobs.js'
+import { loadPiece, loadPieceBytes, pieceKey } from './load-piece.js'
 import { checkAborted } from './progress.js'
-import { readBlob } from './read-blob.js'
+import { quarantine } from './quarantine.js'
+import { isLoss } from './read-blob.js'
+import { recoverOrThrow } from './recover-blobs.js'
 import type { Store } from './store.js'
 
 /** Entries encoded before other work gets a turn: a few milliseconds. */
@@ -79,9 +80,25 @@ async function writePieces(
   return manifest
 }
 
-/** @throws `BLOB_MISSING` or `BLOB_DAMAGED`, naming the piece. */
+/**
+ * The entries of a piece. One that is damaged or missing is recovered, where that is possible.
+ * @throws `BLOB_MISSING` or `BLOB_DAMAGED`, naming the piece and what needs it.
+ */
 export async function readPiece(store: Store, piece: Piece): Promise<Entry[]> {
   return decodePiece(await readPieceBytes(store, piece), piece.digest)
+}
+
+/** As `readPiece`, but null for a piece that is not here, or was not once it turned out damaged. */
+export async function findPiece(store: Store, piece: Piece): Promise<Entry[] | null> {
+  try {
+    return await loadPiece(store, piece)
+  } catch (error) {
+    if (!isLoss(error)) throw error
+    const key = pieceKey(piece)
+    const [location] = await store.catalog.locate([key])
+    if (location) await quarantine(store, [{ key, location }])
+    return null
+  }
 }
 
 /**
@@ -95,21 +112,13 @@ export async function listsReferences(store: Store, piece: Piece): Promise<boole
 }
 
 async function readPieceBytes(store: Store, piece: Piece): Promise<Uint8Array> {
-  const key = { kind: 'piece' as const, digest: piece.digest, size: piece.size }
-  const [place] = await locateBlobs(store, [key])
-  if (!place) {
-    throw new ArtifactError('BLOB_MISSING', `the manifest piece ${piece.digest} is not here`, {
-      details: { kind: 'piece', digest: piece.digest },
-    })
+  try {
+    return await loadPieceBytes(store, piece)
+  } catch (error) {
+    if (!isLoss(error)) throw error
+    await recoverOrThrow(store, [{ key: pieceKey(piece), error }])
+    return loadPieceBytes(store, piece)
   }
-  const bytes = readBlob(store.home, key, place)
-  const digest = await withHasher(algorithmOf(piece.digest), hasher => hashBytes(hasher, bytes))
-  if (digest !== piece.digest) {
-    throw new ArtifactError('BLOB_DAMAGED', `the manifest piece ${piece.digest} is damaged`, {
-      details: { kind: 'piece', digest: piece.digest },
-    })
-  }
-  return bytes
 }
 
 /** The entries of a version in path order, one piece in memory at a time. */

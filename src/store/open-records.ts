@@ -1,16 +1,18 @@
-import { closeSync, constants, fstatSync, openSync, read as readCallback } from 'node:fs'
+import { closeSync, fstatSync, openSync, read as readCallback } from 'node:fs'
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { ArtifactError, storeError, systemCode } from '../errors.js'
+import { ArtifactError, storeError } from '../errors.js'
 import { HasherSet } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
 import { objectPath, packPath } from '../model/home.js'
 import type { WireRecord } from '../pack/encode-pack-stream.js'
 import { readRecord } from '../pack/read-record.js'
+import { changedError, checkStat, type ExternalPlace, openSource } from './external-source.js'
 import { type BlobPlace, locateBlobs } from './locate-blobs.js'
 import { checkAborted } from './progress.js'
-import { blobError } from './read-blob.js'
+import { quarantine } from './quarantine.js'
+import { blobError, isLoss } from './read-blob.js'
 import { fileError } from './source-file.js'
 import type { Store } from './store.js'
 import { verifyParts } from './verify-parts.js'
@@ -31,7 +33,7 @@ export interface OpenRecordsOptions {
   signal?: AbortSignal
 }
 
-type Place<In extends BlobPlace['in']> = BlobPlace & { in: In }
+type PackPlace = BlobPlace & { in: 'pack' }
 interface Found {
   key: BlobKey
   place: BlobPlace
@@ -40,12 +42,14 @@ interface Found {
 /**
  * The records of these keys, to be sent, in the order in which they are read best: by pack and
  * offset, then objects, then files outside the store. A body must be read before the next record
- * is asked for. Bytes of the store are not hashed here: their receiver does. A file outside is
- * hashed while it is read, and its stat must be the recorded one before and after.
+ * is asked for. Of packs the checksums are looked at; objects and files outside are hashed while
+ * they are read, and the stat of a file outside must be the recorded one before and after. What
+ * turns out damaged in the store is moved aside.
  *
  * @throws `BLOB_MISSING` or `BLOB_DAMAGED`, with `require`, for a key that is not here or does not
- *   read; `SOURCE_CHANGED`, naming the file, if one outside the store is not what was hashed: from
- *   the body when it is a large one, so that the pack in which it goes is cut.
+ *   read; `SOURCE_CHANGED`, naming the file, if one outside the store is not what was hashed. From
+ *   the body when it is above 1 MiB, also without `require`: the pack in which it goes is cut, and
+ *   asked for again it is not here.
  */
 export async function* openRecords(
   store: Store,
@@ -63,10 +67,12 @@ export async function* openRecords(
       checkAborted(signal)
       try {
         if (place.in === 'pack') yield packs.read(key, place)
-        else if (place.in === 'object') yield* openObject(store.home, key)
+        else if (place.in === 'object') yield* openObject(store, key, hashers)
         else yield* openExternal(key, place, hashers)
       } catch (error) {
-        if (require || !isAbsence(error)) throw error
+        if (!isLoss(error)) throw error
+        if (place.in !== 'external') await quarantine(store, [{ key, location: place }])
+        if (require) throw error
         onSkip?.(error)
       }
       records += 1
@@ -107,11 +113,6 @@ function missing(key: BlobKey): ArtifactError {
   })
 }
 
-function isAbsence(error: unknown): error is ArtifactError {
-  if (!(error instanceof ArtifactError)) return false
-  return error.code === 'BLOB_MISSING' || error.code === 'BLOB_DAMAGED'
-}
-
 /** Keeps the pack open from which the last record was read. */
 class PackFiles {
   readonly #home: string
@@ -121,7 +122,7 @@ class PackFiles {
     this.#home = home
   }
 
-  read(key: BlobKey, place: Place<'pack'>): WireRecord {
+  read(key: BlobKey, place: PackPlace): WireRecord {
     try {
       const fd = this.#openPack(place.packId)
       const { encoding, storedLength } = place
@@ -145,29 +146,53 @@ class PackFiles {
   }
 }
 
-async function* openObject(home: string, key: BlobKey): AsyncGenerator<WireRecord> {
+async function* openObject(
+  store: Store,
+  key: BlobKey,
+  hashers: HasherSet,
+): AsyncGenerator<WireRecord> {
   let fd: number
   try {
-    fd = openSync(objectPath(home, key.digest), 'r')
+    fd = openSync(objectPath(store.home, key.digest), 'r')
   } catch (error) {
     throw blobError(error, key)
   }
   try {
-    const { size } = fstatSync(fd)
-    if (size !== key.size) {
-      const message = `the object ${key.digest} has ${size} bytes instead of ${key.size}`
-      throw new ArtifactError('BLOB_DAMAGED', message, { details: { ...key } })
-    }
-    const body = readParts(fd, key.size, error => storeError(error, `reading ${key.digest}`))
-    yield { key, storedLength: key.size, body }
+    const raw = readParts(fd, key.size, error => storeError(error, `reading ${key.digest}`))
+    const hasher = await hashers.get(algorithmOf(key.digest))
+    const onDamage = () => damaged(key)
+    if (fstatSync(fd).size !== key.size) throw onDamage()
+    const parts = verifyParts(raw, key, { hasher, onDamage })
+    yield await holdSmall(key, moveIfDamaged(store, key, parts))
   } finally {
     closeSync(fd)
   }
 }
 
+/** What a body throws its reader hears of, and not the generator of the records. */
+async function* moveIfDamaged(
+  store: Store,
+  key: BlobKey,
+  parts: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* parts
+  } catch (error) {
+    if (isLoss(error)) {
+      await quarantine(store, [{ key, location: { in: 'object', size: key.size } }])
+    }
+    throw error
+  }
+}
+
+function damaged(key: BlobKey): ArtifactError {
+  const message = `the object ${key.digest} is damaged`
+  return new ArtifactError('BLOB_DAMAGED', message, { details: { ...key } })
+}
+
 async function* openExternal(
   key: BlobKey,
-  place: Place<'external'>,
+  place: ExternalPlace,
   hashers: HasherSet,
 ): AsyncGenerator<WireRecord> {
   const { file } = place
@@ -176,44 +201,22 @@ async function* openExternal(
     checkStat(fd, place)
     const hasher = await hashers.get(algorithmOf(key.digest))
     const raw = readParts(fd, key.size, error => fileError(error, file))
-    const parts = verifyParts(raw, key, { hasher, onDamage: () => changed(file) })
-    const body = checkAfter(parts, () => checkStat(fd, place))
-    if (key.size > STEP_BYTES) {
-      yield { key, storedLength: key.size, body }
-    } else {
-      const bytes: Uint8Array[] = []
-      for await (const part of body) bytes.push(part)
-      yield { key, storedLength: key.size, body: Buffer.concat(bytes) }
-    }
+    const parts = verifyParts(raw, key, { hasher, onDamage: () => changedError(file) })
+    yield await holdSmall(
+      key,
+      checkAfter(parts, () => checkStat(fd, place)),
+    )
   } finally {
     closeSync(fd)
   }
 }
 
-function openSource({ file }: Place<'external'>): number {
-  try {
-    // O_NONBLOCK: a fifo that took the file's place must not hang the process.
-    return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') throw changed(file)
-    throw fileError(error, file)
-  }
-}
-
-function checkStat(fd: number, place: Place<'external'>): void {
-  const stat = fstatSync(fd, { bigint: true })
-  const same =
-    stat.isFile() &&
-    String(stat.size) === String(place.size) &&
-    String(stat.mtimeNs) === place.mtimeNs &&
-    String(stat.ctimeNs) === place.ctimeNs &&
-    String(stat.ino) === place.ino
-  if (!same) throw changed(place.file)
-}
-
-function changed(file: string): ArtifactError {
-  const message = `${file} was added as immutable and has changed or is gone`
-  return new ArtifactError('SOURCE_CHANGED', message, { details: { file } })
+/** A body that is small is read to its end first, so that the record goes out whole or not at all. */
+async function holdSmall(key: BlobKey, body: AsyncIterable<Uint8Array>): Promise<WireRecord> {
+  if (key.size > STEP_BYTES) return { key, storedLength: key.size, body }
+  const bytes: Uint8Array[] = []
+  for await (const part of body) bytes.push(part)
+  return { key, storedLength: key.size, body: Buffer.concat(bytes) }
 }
 
 async function* checkAfter(

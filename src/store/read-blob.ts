@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { ArtifactError, storeError, systemCode } from '../errors.js'
+import { ArtifactError, isArtifactError, storeError, systemCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { objectPath, packPath } from '../model/home.js'
 import { readRecord } from '../pack/read-record.js'
@@ -30,6 +30,11 @@ export function readBlob(home: string, key: BlobKey, place: BlobPlace): Uint8Arr
   } catch (error) {
     throw blobError(error, key)
   }
+}
+
+/** True for an error that says that bytes of the store are damaged or not there. */
+export function isLoss(error: unknown): error is ArtifactError {
+  return isArtifactError(error, 'BLOB_DAMAGED') || isArtifactError(error, 'BLOB_MISSING')
 }
 
 export function blobError(error: unknown, key: BlobKey): ArtifactError {

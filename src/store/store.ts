@@ -5,6 +5,7 @@ import type { Catalog } from '../catalog/catalog.js'
 import { type OpenCatalog, openCatalog } from '../catalog/open-catalog.js'
 import { ensureFolder, syncFolder } from '../disk/publish.js'
 import { ArtifactError, storeError, systemCode } from '../errors.js'
+import type { BlobKey } from '../model/blob-key.js'
 import { type Algorithm, isAlgorithm } from '../model/digest.js'
 import { homePaths } from '../model/home.js'
 import { checkHome } from './check-home.js'
@@ -26,6 +27,13 @@ export interface StoreOptions {
 }
 
 /**
+ * Brings blobs and pieces that are not here into the store from elsewhere, verified, as far as they
+ * can be had there.
+ * @throws a coded error that says why some could not be had; the others are here all the same.
+ */
+export type Healer = (keys: BlobKey[], options: { signal?: AbortSignal }) => Promise<void>
+
+/**
  * A catalog and the bytes it points to. Any number may be open on one home, in any number of
  * processes. It lets the process end when nothing is under way.
  */
@@ -35,6 +43,8 @@ export class Store {
   readonly id: string
   readonly algorithm: Algorithm
   readonly catalog: Catalog
+  /** Asked by readers for what turns out damaged or missing. Default: nobody is. */
+  healer: Healer | undefined
   readonly #open: OpenCatalog
   #ingest: Ingest | undefined
   #closing: Promise<void> | undefined

@@ -13,10 +13,11 @@ import {
 import { dirname, join } from 'node:path'
 import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors.js'
 import { type Hasher, type HasherSet, hashBytes } from '../hash/hasher.js'
+import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf, type Digest } from '../model/digest.js'
 import { LARGE_BYTES } from './file-ingester.js'
 import type { BlobPlace } from './locate-blobs.js'
-import { blobError, blobFile, readBlob } from './read-blob.js'
+import { blobError, blobFile, isLoss, readBlob } from './read-blob.js'
 import { fileError } from './source-file.js'
 import { conflict, type TreePaths } from './tree-path.js'
 
@@ -26,6 +27,10 @@ export interface TreeItem {
   path: string
   digest: Digest
   size: number
+}
+
+export function fileKey({ digest, size }: TreeItem): BlobKey {
+  return { kind: 'blob', digest, size }
 }
 
 export interface PlacedItem extends TreeItem {
@@ -91,19 +96,33 @@ function hashFile(file: string, hasher: Hasher): Digest {
  * Writes entries to their files. Unless the folder is `unseen` until it is complete, each is written
  * under another name and renamed when its bytes have been verified: a file is there whole and
  * right, or as it was before.
- * @throws `BLOB_DAMAGED` or `BLOB_MISSING`, naming the entry.
+ * @returns for each null, or the `BLOB_DAMAGED` or `BLOB_MISSING` for which it was not written.
  */
 export async function writeTree(
   home: string,
   paths: TreePaths,
   items: PlacedItem[],
   { hashers, unseen }: { hashers: HasherSet; unseen: boolean },
-): Promise<void> {
+): Promise<(ErrorData | null)[]> {
+  const losses: (ErrorData | null)[] = []
   for (const item of items) {
     const hasher = await hashers.get(algorithmOf(item.digest))
     const file = paths.resolve(item.path, { create: true })!
     const name = `.artifact-${randomBytes(6).toString('hex')}`
-    writeEntry(home, item, hasher, { file, temporary: unseen ? file : join(dirname(file), name) })
+    const temporary = unseen ? file : join(dirname(file), name)
+    losses.push(listLoss(() => writeEntry(home, item, hasher, { file, temporary })))
+  }
+  return losses
+}
+
+/** The error of a blob that cannot be read; throws any other. */
+function listLoss(work: () => void): ErrorData | null {
+  try {
+    work()
+    return null
+  } catch (error) {
+    if (isLoss(error)) return error.toJSON()
+    throw error
   }
 }
 
@@ -128,7 +147,10 @@ function writeEntry(
   }
 }
 
-/** Reads the blobs again and compares their digests. @returns what is wrong with each, if anything. */
+/**
+ * Reads the blobs again and compares their digests.
+ * @returns for each null, or why it cannot be read.
+ */
 export async function verifyBlobs(
   home: string,
   items: PlacedItem[],
@@ -154,7 +176,7 @@ function copyVerified(
   hasher: Hasher,
   use: (bytes: Uint8Array) => void,
 ): void {
-  const key = { kind: 'blob' as const, digest: item.digest, size: item.size }
+  const key = fileKey(item)
   try {
     if (item.place.in === 'pack' || item.size < LARGE_BYTES) {
       const bytes = readBlob(home, key, item.place)

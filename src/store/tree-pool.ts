@@ -1,12 +1,14 @@
 import { availableParallelism } from 'node:os'
 import pLimit from 'p-limit'
+import type { ErrorData } from '../errors.js'
 import { TaskWorker } from '../hash/task-worker.js'
 import { type Digest, parseDigest } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
+import { locateBlobs } from './locate-blobs.js'
 import { readEntries } from './manifest.js'
 import { checkAborted } from './progress.js'
 import type { Store } from './store.js'
-import type { TreeItem } from './tree-files.js'
+import { fileKey, type PlacedItem, type TreeItem } from './tree-files.js'
 import type { TreeTask } from './tree-task.js'
 
 /** Files in one task. */
@@ -46,6 +48,28 @@ export class TreePool {
   run<Value>(task: TreeTask): Promise<Value> {
     this.#next = (this.#next + 1) % this.#workers.length
     return this.#workers[this.#next]!.run<Value>(task)
+  }
+
+  /**
+   * Runs a task on the blobs of files.
+   * @returns for each null, or the `BLOB_MISSING` or other error for which it was not done.
+   */
+  async runLocated(
+    store: Store,
+    items: TreeItem[],
+    task: (placed: PlacedItem[]) => TreeTask,
+  ): Promise<(ErrorData | null)[]> {
+    const places = await locateBlobs(store, items.map(fileKey))
+    const placed = items.flatMap((item, index): PlacedItem[] => {
+      const place = places[index]
+      return place ? [{ ...item, place }] : []
+    })
+    const results = await this.run<(ErrorData | null)[]>(task(placed))
+    return items.map(({ path, digest }, index) => {
+      if (places[index]) return results.shift() ?? null
+      const message = `the bytes of "${path}" are not in the store`
+      return { code: 'BLOB_MISSING', message, details: { path, digest } }
+    })
   }
 
   /** Calls `work` for batches of a version's files, two a worker at a time; fails with the first. */

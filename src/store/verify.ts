@@ -1,13 +1,12 @@
 import { type Dirent, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { ErrorData } from '../errors.js'
 import { compareUtf8 } from '../model/artifact-path.js'
 import type { Manifest } from '../model/version.js'
-import { locateBlobs } from './locate-blobs.js'
 import type { WorkOptions } from './progress.js'
+import { recoverBlobs } from './recover-blobs.js'
 import { fileError } from './source-file.js'
 import type { Store } from './store.js'
-import type { PlacedItem, TreeItem, TreeState } from './tree-files.js'
+import { fileKey, type TreeItem, type TreeState } from './tree-files.js'
 import { type ResolveReferences, TreePool } from './tree-pool.js'
 
 export interface VerifyProblem {
@@ -23,34 +22,41 @@ export interface VerifyProblem {
 export interface VerifyResult {
   files: number
   bytes: number
+  /** Files whose bytes in the store were damaged or missing and could be had again. Absent: none. */
+  recovered?: number
   /** In path order. */
   problems: VerifyProblem[]
 }
 
-/** Hashes the bytes of every file again, as they lie in the store. References are left out. */
+/**
+ * Hashes the bytes of every file again, as they lie in the store. What is damaged is moved aside,
+ * and brought in again where that is possible. References are left out.
+ */
 export async function verifyInStore(
   store: Store,
   manifest: Manifest,
   options: WorkOptions = {},
 ): Promise<VerifyResult> {
-  return verifyWith(store, manifest, store.home, options, async (items, pool, report) => {
-    const places = await locateBlobs(
-      store,
-      items.map(({ digest, size }) => ({ kind: 'blob', digest, size })),
-    )
-    const placed: PlacedItem[] = []
-    items.forEach((item, index) => {
-      const place = places[index]
-      if (place) placed.push({ ...item, place })
-      else report(item.path, 'missing', 'its bytes are not in the store')
+  let recovered = 0
+  const work: Work = async (items, pool, report) => {
+    const verify = (some: TreeItem[]) =>
+      pool.runLocated(store, some, placed => ({ do: 'verify', items: placed }))
+    const errors = await verify(items)
+    const failed = items.filter((_, index) => errors[index])
+    if (failed.length === 0) return
+    const { reason } = await recoverBlobs(store, failed.map(fileKey), options)
+    const why = reason ? `; it cannot be fetched: ${reason.message}` : ''
+    const left = await verify(failed)
+    const first = errors.filter(error => error !== null)
+    failed.forEach(({ path }, index) => {
+      // The first error says what was found, the second may only say that it was moved aside.
+      const { code, message } = first[index]!
+      if (!left[index]) recovered += 1
+      else report(path, code === 'BLOB_MISSING' ? 'missing' : 'damaged', message + why)
     })
-    const results = await pool.run<(ErrorData | null)[]>({ do: 'verify', items: placed })
-    results.forEach((error, index) => {
-      const { path } = placed[index]!
-      if (error?.code === 'BLOB_MISSING') report(path, 'missing', error.message)
-      else if (error) report(path, 'damaged', error.message)
-    })
-  })
+  }
+  const result = await verifyWith(store, manifest, store.home, options, work)
+  return { ...result, ...(recovered > 0 && { recovered }) }
 }
 
 export interface VerifyFolderOptions extends WorkOptions {
@@ -94,13 +100,14 @@ export async function verifyFolder(
 }
 
 type Report = (path: string, problem: VerifyProblem['problem'], message: string) => void
+type Work = (items: TreeItem[], pool: TreePool, report: Report) => Promise<void>
 
 async function verifyWith(
   store: Store,
   { pieces, fileCount, size }: Manifest,
   root: string,
   { signal, onProgress, resolve }: VerifyFolderOptions,
-  work: (items: TreeItem[], pool: TreePool, report: Report) => Promise<void>,
+  work: Work,
 ): Promise<VerifyResult> {
   const pool = new TreePool(store.home, root)
   const problems: VerifyProblem[] = []

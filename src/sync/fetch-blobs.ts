@@ -4,6 +4,7 @@ import type { StreamedRecord } from '../pack/parse-pack-stream.js'
 import type { Remote } from '../remote/remote.js'
 import { locateBlobs } from '../store/locate-blobs.js'
 import { checkAborted } from '../store/progress.js'
+import { isLoss } from '../store/read-blob.js'
 import { receiveRecords } from '../store/receive-records.js'
 import type { Store } from '../store/store.js'
 
@@ -51,6 +52,28 @@ export async function fetchBlobs(
   options: FetchOptions,
 ): Promise<void> {
   for (const keys of cutRequests(absent)) await fetchAll(store, remote, keys, options)
+}
+
+/**
+ * As `fetchBlobs`, but goes on after a key that the remote does not have or has wrong.
+ * @returns the error of the first such key, if there was one.
+ */
+export async function fetchAvailable(
+  store: Store,
+  remote: Remote,
+  absent: BlobKey[],
+  options: FetchOptions,
+): Promise<ArtifactError | undefined> {
+  let first: ArtifactError | undefined
+  for (const keys of cutRequests(absent)) {
+    try {
+      await fetchAll(store, remote, keys, options)
+    } catch (error) {
+      if (!isLoss(error)) throw error
+      first ??= error
+    }
+  }
+  return first
 }
 
 async function fetchAll(

@@ -4,6 +4,7 @@ import { parseDigest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
 import type { Version } from '../model/version.js'
 import type { Remote, RemoteVersion } from '../remote/remote.js'
+import { pieceKey } from '../store/load-piece.js'
 import { readPiece } from '../store/manifest.js'
 import { ManifestChecker } from '../store/manifest-checker.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
@@ -154,8 +155,4 @@ async function checkContent(store: Store, remote: Remote, version: Checked) {
     cause: reason,
     details: { url: remote.url, id: version.id },
   })
-}
-
-function pieceKey({ digest, size }: Piece): BlobKey {
-  return { kind: 'piece', digest, size }
 }

@@ -2,6 +2,8 @@ import { ArtifactError } from '../errors.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import type { WireRecord } from '../pack/encode-pack-stream.js'
 import { openRecords } from '../store/open-records.js'
+import { isLoss } from '../store/read-blob.js'
+import { describeLoss } from '../store/recover-blobs.js'
 import type { PushSession, UploadMeter } from './push-session.js'
 import type { WantedKey } from './upload-pieces.js'
 
@@ -36,9 +38,13 @@ export async function sendPack(
     }
   }
 
+  const nameUses = async (error: unknown) => {
+    const lost = isLoss(error) && keys.find(({ digest }) => digest === error.details.digest)
+    return lost ? describeLoss(store, lost, { error, signal }) : error
+  }
   const sending = session.call((remote, options) => remote.send(entity, readRecords, options))
-  const { rejected } = await sending.catch(error => {
-    throw failure ? failure.error : error
+  const { rejected } = await sending.catch(async error => {
+    throw failure ? await nameUses(failure.error) : error
   })
   counter.report()
   const refused = new Set(rejected.map(({ key }) => blobKeyString(key)))
