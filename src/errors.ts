@@ -79,8 +79,8 @@ export const ERRORS = {
   STORE_READ_ONLY: row(500, 1, 'make the store writable, or set another ARTIFACT_HOME'),
   STORE_FULL: row(507, 1, 'make room on the disk, then try again', true),
   STORE_FAILED: row(500, 1, 'check the disk and the permissions of the store', true),
-  BLOB_DAMAGED: row(500, 1, 'log the file again, or run `artifact repair` where a remote has it'),
-  BLOB_MISSING: row(404, 1, 'log the file again, or run `artifact repair` where a remote has it'),
+  BLOB_DAMAGED: row(500, 1, 'run `artifact repair`, then log again what it calls lost'),
+  BLOB_MISSING: row(404, 1, 'run `artifact repair`, then log again what it calls lost'),
   PROTOCOL_UNSUPPORTED: row(
     400,
     1,

@@ -11,11 +11,7 @@ export async function verifyWholeStore(
   const { signal, onProgress } = context
   const began = Date.now()
   let bytesBefore: number | undefined
-  const {
-    damaged: _,
-    unsound: __,
-    ...result
-  } = await verifyStore(store, {
+  const found = await verifyStore(store, {
     restart,
     signal,
     onProgress: progress => {
@@ -24,7 +20,8 @@ export async function verifyWholeStore(
     },
   })
   const seconds = (Date.now() - began) / 1000
-  const { startedAt, files, records, bytes, journalRecords, versions, problems } = result
+  const { startedAt, files, records, bytes, journalRecords, versions, problems } = found
+  const result = { startedAt, files, records, bytes, journalRecords, versions, problems }
   const isResumed = Date.parse(startedAt) < began
   const bytesPerSecond = Math.round((bytes - (isResumed ? (bytesBefore ?? 0) : 0)) / seconds)
   const lines = problems.map(({ problem, what, message }) => `${problem}  ${what}  (${message})`)

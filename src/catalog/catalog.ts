@@ -166,6 +166,8 @@ export interface ReferenceContent {
 export interface Catalog {
   /** Where each of at most {@link MAX_BATCH} keys lies in the store; null for what is not here. */
   locate(keys: KeyRef[]): Promise<(Location | null)[]>
+  /** What lies in one pack, in the order of the index. It reads the whole index. */
+  listPacked(packId: string, after?: string): Promise<Page<PlacedKey>>
   /** Files outside the store for each digest, newest last; empty where there is none. */
   locateExternal(digests: Digest[]): Promise<ExternalFile[][]>
   /** What was remembered under each of at most {@link MAX_BATCH} names; null where nothing was. */
@@ -232,6 +234,7 @@ export const MAX_BATCH = 5000
 /** The catalog's methods, as they are called over the socket. */
 export const CATALOG_METHODS = [
   'locate',
+  'listPacked',
   'locateExternal',
   'describe',
   'getFolders',

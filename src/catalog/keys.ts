@@ -1,6 +1,7 @@
-import { ALGORITHMS, algorithmOf, hexOf } from '../model/digest.js'
+import type { BlobKind } from '../model/blob-key.js'
+import { ALGORITHMS, algorithmById, algorithmOf, digestFromBytes, hexOf } from '../model/digest.js'
 import type { CollectionName } from '../model/version.js'
-import type { KeyRef, Location } from './catalog.js'
+import type { KeyRef, Location, PlacedKey } from './catalog.js'
 
 /**
  * The keys of the LevelDB index. Text keys join their parts with NUL, which no name can hold;
@@ -55,6 +56,14 @@ export function locationKey({ kind, digest }: KeyRef): Buffer {
   key[2] = id
   key.write(hexOf(digest), 3, 'hex')
   return key
+}
+
+/** The key and the location of one entry of the index. */
+export function decodePlace(key: Buffer, value: Buffer): PlacedKey {
+  const kind = (Object.keys(KIND_BYTE) as BlobKind[]).find(name => KIND_BYTE[name] === key[1])!
+  const digest = digestFromBytes(algorithmById(key[2]!), key.subarray(3))
+  const location = decodeLocation(value)
+  return { key: { kind, digest, size: location.size }, location }
 }
 
 /** All locations. */

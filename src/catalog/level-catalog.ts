@@ -32,6 +32,7 @@ import { indexObjects, indexPack } from './index-bytes.js'
 import { indexExternal } from './index-external.js'
 import type { Journal } from './journal.js'
 import { keyRange, keys, LOCATION_RANGE, locationKey, pageRange } from './keys.js'
+import { listPacked } from './list-packed.js'
 import {
   NO_ANSWER,
   type Plan,
@@ -83,6 +84,10 @@ export class LevelCatalog implements Catalog {
   async locate(refs: KeyRef[]): Promise<(Location | null)[]> {
     checkBatch(refs)
     return locateIn(this.#db, refs.map(locationKey))
+  }
+
+  listPacked(packId: string, after?: string): Promise<Page<PlacedKey>> {
+    return listPacked(this.#db, packId, after)
   }
 
   async locateExternal(digests: Digest[]): Promise<ExternalFile[][]> {

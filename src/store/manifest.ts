@@ -8,7 +8,7 @@ import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
 import { loadPiece, loadPieceBytes, pieceKey } from './load-piece.js'
 import { checkAborted } from './progress.js'
-import { quarantine } from './quarantine.js'
+import { quarantineKeys } from './quarantine.js'
 import { isLoss } from './read-blob.js'
 import { recoverOrThrow } from './recover-blobs.js'
 import type { Store } from './store.js'
@@ -94,9 +94,7 @@ export async function findPiece(store: Store, piece: Piece): Promise<Entry[] | n
     return await loadPiece(store, piece)
   } catch (error) {
     if (!isLoss(error)) throw error
-    const key = pieceKey(piece)
-    const [location] = await store.catalog.locate([key])
-    if (location) await quarantine(store, [{ key, location }])
+    await quarantineKeys(store, [pieceKey(piece)])
     return null
   }
 }

@@ -1,17 +1,20 @@
 import { closeSync, existsSync, fstatSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { MAX_BATCH, type PlacedKey } from '../catalog/catalog.js'
+import { listPages } from '../catalog/list-pages.js'
 import { ensureFolder, syncFolder } from '../disk/publish.js'
 import { writeWhole } from '../disk/write-whole.js'
 import { ArtifactError, isArtifactError, storeError, systemCode } from '../errors.js'
-import { createHasher, hashBytes } from '../hash/hasher.js'
-import type { BlobKey } from '../model/blob-key.js'
+import { hashBytes, withHasher } from '../hash/hasher.js'
+import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { algorithmOf, type Digest, hexOf } from '../model/digest.js'
 import { homePaths, objectPath, packPath } from '../model/home.js'
 import { recordLength } from '../pack/format.js'
 import { readAt } from '../pack/read-at.js'
-import { blobError, readBlob } from './read-blob.js'
+import { locateBlobs } from './locate-blobs.js'
+import { readBlob } from './read-blob.js'
 import type { Store } from './store.js'
 
 const READ_BYTES = 4 * 1024 * 1024
@@ -20,18 +23,23 @@ const READ_BYTES = 4 * 1024 * 1024
  * Takes bytes of the store that did not verify out of use. Each is read once more, from a freshly
  * opened file; one that is wrong again is moved aside, below `damaged/`, and forgotten by the
  * catalog, so that the same content is stored anew when it comes again. So is one whose file is
- * gone. Nothing is deleted: an object is renamed, and of a pack the record is copied. Any number of
- * processes may do it at once with the same bytes.
+ * gone, and with a pack that is gone everything that was in it. Nothing is deleted: an object is
+ * renamed, and of a pack the record is copied. Any number of processes may do it at once with the
+ * same bytes.
  *
  * @returns those that were taken out; the others are whole, or were taken out already.
  * @throws `STORE_FAILED` for bytes that cannot be read, of which nothing is known: they stay.
  */
 export async function quarantine(store: Store, places: PlacedKey[]): Promise<BlobKey[]> {
   const removed: PlacedKey[] = []
+  const gonePacks = new Set<string>()
   let failure: ArtifactError | undefined
-  for (const place of places) {
+  const distinct = new Map(places.map(place => [blobKeyString(place.key), place]))
+  for (const place of distinct.values()) {
     try {
-      if (await moveDamaged(store.home, place)) removed.push(place)
+      const state = await moveDamaged(store.home, place)
+      if (state !== 'whole') removed.push(place)
+      if (state === 'gone' && place.location.in === 'pack') gonePacks.add(place.location.packId)
     } catch (error) {
       failure ??= storeError(error, `moving ${place.key.digest} aside`)
     }
@@ -39,12 +47,30 @@ export async function quarantine(store: Store, places: PlacedKey[]): Promise<Blo
   for (let start = 0; start < removed.length; start += MAX_BATCH) {
     await store.catalog.remove({ places: removed.slice(start, start + MAX_BATCH) })
   }
+  for (const packId of gonePacks) await forgetPack(store, packId)
   if (failure) throw failure
   return removed.map(({ key }) => key)
 }
 
-/** @returns whether the bytes are no longer to be found in that place. */
-function moveDamaged(home: string, { key, location }: PlacedKey): boolean | Promise<boolean> {
+async function forgetPack({ catalog }: Store, packId: string): Promise<void> {
+  for await (const places of listPages(after => catalog.listPacked(packId, after))) {
+    if (places.length > 0) await catalog.remove({ places })
+  }
+}
+
+/** As `quarantine`, in whichever places of the store the keys have now. */
+export async function quarantineKeys(store: Store, keys: BlobKey[]): Promise<BlobKey[]> {
+  const places = await locateBlobs(store, keys, { external: false })
+  const stored = places.flatMap((location, index): PlacedKey[] =>
+    location && location.in !== 'external' ? [{ key: keys[index]!, location }] : [],
+  )
+  return quarantine(store, stored)
+}
+
+/** What was found in a place, from which what is damaged was then moved, if it is an object. */
+type Found = 'whole' | 'damaged' | 'gone'
+
+function moveDamaged(home: string, { key, location }: PlacedKey): Promise<Found> {
   return location.in === 'pack'
     ? copyDamagedRecord(home, key, location)
     : moveDamagedObject(home, key)
@@ -54,13 +80,14 @@ async function copyDamagedRecord(
   home: string,
   key: BlobKey,
   location: PlacedKey['location'] & { in: 'pack' },
-): Promise<boolean> {
+): Promise<Found> {
   const path = packPath(home, location.packId)
   try {
     const bytes = readBlob(home, key, location)
-    if (hashBytes(await createHasher(algorithmOf(key.digest)), bytes) === key.digest) return false
+    const digest = await withHasher(algorithmOf(key.digest), hasher => hashBytes(hasher, bytes))
+    if (digest === key.digest) return 'whole'
   } catch (error) {
-    if (isArtifactError(error, 'BLOB_MISSING')) return isGone(path)
+    if (isArtifactError(error, 'BLOB_MISSING')) return checkGone(path)
     if (!isArtifactError(error, 'BLOB_DAMAGED')) throw error
   }
   const { storedLength, offset } = location
@@ -80,20 +107,20 @@ async function copyDamagedRecord(
   } finally {
     closeSync(pack)
   }
-  return true
+  return 'damaged'
 }
 
-async function moveDamagedObject(home: string, key: BlobKey): Promise<boolean> {
+async function moveDamagedObject(home: string, key: BlobKey): Promise<Found> {
   const path = objectPath(home, key.digest)
   let fd: number
   try {
     fd = openSync(path, 'r')
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return isGone(path)
+    if (systemCode(error) === 'ENOENT') return checkGone(path)
     throw error
   }
   try {
-    if (await isWhole(fd, key)) return false
+    if (await isWhole(fd, key)) return 'whole'
     const copy = await reserveDamaged(home, key.digest)
     await copy.handle.close()
     try {
@@ -101,7 +128,7 @@ async function moveDamagedObject(home: string, key: BlobKey): Promise<boolean> {
     } catch (error) {
       rmSync(copy.path, { force: true })
       // Another process was faster.
-      if (systemCode(error) === 'ENOENT') return true
+      if (systemCode(error) === 'ENOENT') return 'gone'
       throw error
     }
     const isSame = statSync(copy.path).ino === fstatSync(fd).ino
@@ -109,35 +136,29 @@ async function moveDamagedObject(home: string, key: BlobKey): Promise<boolean> {
     if (!isSame) renameSync(copy.path, path)
     syncFolder(dirname(copy.path))
     syncFolder(dirname(path))
-    return isSame
+    return isSame ? 'damaged' : 'whole'
   } finally {
     closeSync(fd)
   }
 }
 
-async function isWhole(fd: number, key: BlobKey): Promise<boolean> {
-  const hasher = await createHasher(algorithmOf(key.digest))
-  hasher.init()
-  const buffer = Buffer.allocUnsafe(READ_BYTES)
-  for (let at = 0; ; ) {
-    let length: number
-    try {
-      length = readAt(fd, buffer, at)
-    } catch (error) {
-      throw blobError(error, key)
+function isWhole(fd: number, key: BlobKey): Promise<boolean> {
+  return withHasher(algorithmOf(key.digest), async hasher => {
+    const buffer = Buffer.allocUnsafe(READ_BYTES)
+    for (let at = 0; ; ) {
+      const length = readAt(fd, buffer, at)
+      if (length === 0) return at === key.size && hasher.digest() === key.digest
+      hasher.update(buffer.subarray(0, length))
+      at += length
+      await yieldToLoop()
     }
-    if (length === 0) return at === key.size && hasher.digest() === key.digest
-    hasher.update(buffer.subarray(0, length))
-    at += length
-    // Other work of this process gets a turn.
-    await new Promise(resolve => setImmediate(resolve))
-  }
+  })
 }
 
-/** False while another file may have to be waited for: a disk that is not mounted loses nothing. */
-function isGone(path: string): boolean {
+/** @throws `STORE_FAILED` when its folder is away too: a disk that is not mounted loses nothing. */
+function checkGone(path: string): Found {
   const folder = dirname(path)
-  if (existsSync(folder)) return true
+  if (existsSync(folder)) return 'gone'
   throw new ArtifactError(
     'STORE_FAILED',
     `${folder} is not there: mount or restore it, or make it if it is lost`,

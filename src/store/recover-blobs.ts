@@ -1,10 +1,9 @@
-import type { PlacedKey } from '../catalog/catalog.js'
 import { ArtifactError, isArtifactError } from '../errors.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { isUnchanged } from './external-source.js'
 import { findUses } from './find-uses.js'
 import { type BlobPlace, locateBlobs } from './locate-blobs.js'
-import { quarantine } from './quarantine.js'
+import { quarantineKeys } from './quarantine.js'
 import type { Store } from './store.js'
 
 export interface Recovered {
@@ -25,11 +24,7 @@ export async function recoverBlobs(
   keys: BlobKey[],
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<Recovered> {
-  const places = await locateBlobs(store, keys, { external: false })
-  const stored = places.flatMap((location, index): PlacedKey[] =>
-    location && location.in !== 'external' ? [{ key: keys[index]!, location }] : [],
-  )
-  await quarantine(store, stored)
+  await quarantineKeys(store, keys)
   const absent = await listUnreadable(store, keys)
   if (absent.length === 0 || !store.healer) return { lost: absent }
   let reason: ArtifactError | undefined

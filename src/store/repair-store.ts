@@ -5,10 +5,10 @@ import { listVersionIds } from './list-version-ids.js'
 import { locateBlobs } from './locate-blobs.js'
 import { LostFinder } from './lost-finder.js'
 import type { WorkOptions } from './progress.js'
-import { quarantine } from './quarantine.js'
+import { quarantine, quarantineKeys } from './quarantine.js'
 import { isLoss } from './read-blob.js'
 import { recoverBlobs } from './recover-blobs.js'
-import { rewritePack } from './rewrite-pack.js'
+import { rewriteRecords } from './rewrite-records.js'
 import type { Store } from './store.js'
 import { verifyInStore } from './verify.js'
 import { type StoreProblem, verifyStore } from './verify-store.js'
@@ -55,9 +55,10 @@ export async function repairStore(store: Store, options: RepairOptions = {}): Pr
 
 /** @returns the damage of the journal. */
 async function checkEverything(store: Store, options: WorkOptions): Promise<StoreProblem[]> {
-  const { damaged, unsound, problems } = await verifyStore(store, { ...options, restart: true })
-  await quarantine(store, damaged)
-  for (const packId of unsound) await rewritePack(store, packId)
+  const { problems, ...found } = await verifyStore(store, { ...options, restart: true })
+  await quarantine(store, found.damaged)
+  await quarantineKeys(store, found.missing)
+  await rewriteRecords(store, found.unsound)
   return problems.filter(({ problem }) => problem === 'journal')
 }
 

@@ -1,14 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
-import { MAX_BATCH } from '../catalog/catalog.js'
+import { MAX_BATCH, type PlacedKey } from '../catalog/catalog.js'
 import { readJournal } from '../catalog/journal.js'
+import { listPages } from '../catalog/list-pages.js'
 import { isArtifactError } from '../errors.js'
-import { blobKeyString } from '../model/blob-key.js'
+import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { homePaths, packPath } from '../model/home.js'
-import { listPackRecords } from '../pack/read-pack-index.js'
 import type { CheckedFile } from './check-bytes.js'
 import { checkStoreFiles, type StoreCheckOptions } from './check-store-files.js'
 import { listVersionIds } from './list-version-ids.js'
 import { LostFinder } from './lost-finder.js'
+import { readSound } from './read-sound.js'
 import type { Store } from './store.js'
 
 export interface StoreProblem {
@@ -22,6 +23,8 @@ export interface StoreProblem {
   message: string
 }
 
+type Damage = CheckedFile['damaged'][number]
+
 export interface StoreVerification {
   /** ISO 8601, of the run that this one went on from, or of its own. */
   startedAt: string
@@ -32,9 +35,11 @@ export interface StoreVerification {
   versions: number
   problems: StoreProblem[]
   /** What is in use and damaged. */
-  damaged: CheckedFile['damaged']
-  /** Packs with a damaged header or index that hold something in use. */
-  unsound: string[]
+  damaged: Damage[]
+  /** What is needed and cannot be read where the catalog has it, or is nowhere. */
+  missing: BlobKey[]
+  /** What is in use and whole, in packs with a damaged header or index. */
+  unsound: PlacedKey[]
 }
 
 /**
@@ -48,9 +53,8 @@ export async function verifyStore(
 ): Promise<StoreVerification> {
   const journal = checkJournal(store.home)
   const check = await checkStoreFiles(store.home, options)
-  const damaged = await filterUsed(store, check.damaged)
-  const unsound: string[] = []
-  for (const packId of check.unsound) if (await isUsed(store, packId)) unsound.push(packId)
+  const packs = await readUnsound(store, check.unsound)
+  const damaged = mergeDamage(await filterUsed(store, check.damaged), packs.damaged)
   const finder = new LostFinder(store)
   const ids = await listVersionIds(store)
   for (const id of ids) await finder.look(id, options)
@@ -58,7 +62,7 @@ export async function verifyStore(
   const missing = finder.lost.map(blobKeyString).filter(name => !names.has(name))
   const problems: StoreProblem[] = [
     ...journal.problems,
-    ...unsound.map(packId => ({
+    ...[...listPacks(packs.whole)].map(packId => ({
       problem: 'pack' as const,
       what: packPath(store.home, packId),
       message: 'its header or index is damaged; its records are read without them',
@@ -71,18 +75,44 @@ export async function verifyStore(
     ...missing.map(what => ({ problem: 'missing' as const, what, message: 'it is not there' })),
   ]
   const { startedAt, files, records, bytes } = check
-  const { journalRecords } = journal
   return {
-    startedAt,
-    files,
-    records,
-    bytes,
-    journalRecords,
+    ...{ startedAt, files, records, bytes },
+    journalRecords: journal.journalRecords,
     versions: ids.length,
     problems,
     damaged,
-    unsound,
+    missing: finder.lost,
+    unsound: packs.whole,
   }
+}
+
+function listPacks(places: PlacedKey[]): Set<string> {
+  return new Set(places.flatMap(({ location }) => (location.in === 'pack' ? location.packId : [])))
+}
+
+/** What the catalog has in packs that may not list all of it. */
+async function readUnsound(
+  store: Store,
+  packIds: string[],
+): Promise<{ whole: PlacedKey[]; damaged: Damage[] }> {
+  const whole: PlacedKey[] = []
+  const damaged: Damage[] = []
+  for (const packId of packIds) {
+    for await (const places of listPages(after => store.catalog.listPacked(packId, after))) {
+      for (const place of places) {
+        const isWhole = await readSound(store.home, place)
+        const { kind, digest } = place.key
+        if (isWhole) whole.push(place)
+        else damaged.push({ ...place, message: `the ${kind} ${digest} is damaged` })
+      }
+    }
+  }
+  return { whole, damaged }
+}
+
+function mergeDamage(first: Damage[], second: Damage[]): Damage[] {
+  const names = new Set(first.map(({ key }) => blobKeyString(key)))
+  return [...first, ...second.filter(({ key }) => !names.has(blobKeyString(key)))]
 }
 
 function checkJournal(home: string): { journalRecords: number; problems: StoreProblem[] } {
@@ -96,11 +126,8 @@ function checkJournal(home: string): { journalRecords: number; problems: StorePr
 }
 
 /** Objects, and those records of packs that the catalog points to. */
-async function filterUsed(
-  store: Store,
-  damaged: CheckedFile['damaged'],
-): Promise<CheckedFile['damaged']> {
-  const used: CheckedFile['damaged'] = []
+async function filterUsed(store: Store, damaged: Damage[]): Promise<Damage[]> {
+  const used: Damage[] = []
   for (let start = 0; start < damaged.length; start += MAX_BATCH) {
     const some = damaged.slice(start, start + MAX_BATCH)
     const held = await store.catalog.locate(some.map(({ key }) => key))
@@ -110,14 +137,4 @@ async function filterUsed(
     })
   }
   return used
-}
-
-async function isUsed(store: Store, packId: string): Promise<boolean> {
-  const { records } = listPackRecords(packPath(store.home, packId))
-  for (let start = 0; start < records.length; start += MAX_BATCH) {
-    const some = records.slice(start, start + MAX_BATCH)
-    const held = await store.catalog.locate(some.map(({ key }) => key))
-    if (held.some(place => place?.in === 'pack' && place.packId === packId)) return true
-  }
-  return false
 }
