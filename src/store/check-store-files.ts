@@ -33,9 +33,9 @@ export interface StoreCheckOptions extends WorkOptions {
 }
 
 /**
- * Hashes all packs and objects of a store, on all cores, each file from its start to its end. When
- * it is cancelled it notes how far it came, and the next call goes on from there; files that were
- * added before that place meanwhile are then left out.
+ * Hashes all packs and objects of a store, on all cores, each file from its start to its end. It
+ * notes how far it came, and the next call goes on from there, until `forgetStoreCheck`; files that
+ * were added before that place meanwhile are then left out.
  * @throws `STORE_FAILED`, naming the file, when one cannot be read; `INTERRUPTED`.
  */
 export async function checkStoreFiles(
@@ -52,19 +52,26 @@ export async function checkStoreFiles(
   const totalBytes = files.reduce((sum, { size }) => sum + size, check.bytes)
   const before = check.bytes
   const done = new BigInt64Array(new SharedArrayBuffer(8))
-  const report = () => {
-    const bytes = Math.min(totalBytes, before + Number(Atomics.load(done, 0)))
+  const report = (bytes: number) =>
     onProgress?.({ step: 'verify', files: check.files, bytes, totalFiles, totalBytes })
-  }
-  const timer = setInterval(report, REPORT_MS)
+  const timer = setInterval(() => report(before + Number(Atomics.load(done, 0))), REPORT_MS)
   try {
     await new Run(home, check, { files, done, signal }).work()
   } finally {
     clearInterval(timer)
   }
-  report()
-  rmSync(homePaths(home).verifyState, { force: true })
+  report(check.bytes)
   return check
+}
+
+/** Ends a run: the next call begins anew. */
+export function forgetStoreCheck(home: string): void {
+  const path = homePaths(home).verifyState
+  try {
+    rmSync(path, { force: true })
+  } catch (error) {
+    throw storeError(error, `removing ${path}`)
+  }
 }
 
 class Run {
@@ -104,15 +111,16 @@ class Run {
     this.#signal?.addEventListener('abort', abort)
     try {
       await Promise.all(this.#workers.map(worker => this.#drain(worker)))
-      checkAborted(this.#signal)
     } catch (error) {
-      if (this.#counted > 0) this.#note()
+      // Of a worker that was ended, if it was cancelled.
       checkAborted(this.#signal)
       throw error
     } finally {
+      if (this.#counted > 0) this.#note()
       this.#signal?.removeEventListener('abort', abort)
       await close()
     }
+    checkAborted(this.#signal)
   }
 
   async #drain(worker: TaskWorker<CheckTask>): Promise<void> {

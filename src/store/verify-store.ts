@@ -6,7 +6,7 @@ import { isArtifactError } from '../errors.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { homePaths, packPath } from '../model/home.js'
 import type { CheckedFile } from './check-bytes.js'
-import { checkStoreFiles, type StoreCheckOptions } from './check-store-files.js'
+import { checkStoreFiles, forgetStoreCheck, type StoreCheckOptions } from './check-store-files.js'
 import { listVersionIds } from './list-version-ids.js'
 import { LostFinder } from './lost-finder.js'
 import { readSound } from './read-sound.js'
@@ -58,6 +58,7 @@ export async function verifyStore(
   const finder = new LostFinder(store)
   const ids = await listVersionIds(store)
   for (const id of ids) await finder.look(id, options)
+  forgetStoreCheck(store.home)
   const names = new Set(damaged.map(({ key }) => blobKeyString(key)))
   const missing = finder.lost.map(blobKeyString).filter(name => !names.has(name))
   const problems: StoreProblem[] = [
