@@ -22,6 +22,7 @@ await build({
     'dist/cli/artifact.js',
     'dist/cli/artifactd.js',
     'dist/src/catalog/host-worker.js',
+    'dist/src/store/check-worker.js',
     'dist/src/store/ingest-worker.js',
     'dist/src/store/tree-worker.js',
   ],

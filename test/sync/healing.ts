@@ -3,14 +3,17 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { hashTree } from '../../fixtures/hash-tree.js'
 import { logFiles } from '../../fixtures/log-files.js'
+import { makeVersion, recordsOf } from '../../fixtures/server/make-version.js'
+import { serveStores } from '../../fixtures/server/serve-stores.js'
 import { damageBlob } from '../../fixtures/store/damage-blob.js'
 import { openStoreRemote } from '../../fixtures/store-remote.js'
 import { ArtifactError } from '../../src/errors.js'
 import { createHasher, hashBytes } from '../../src/hash/hasher.js'
 import { objectPath } from '../../src/model/home.js'
 import { checkoutVersion } from '../../src/store/checkout.js'
+import { quarantineKeys } from '../../src/store/quarantine.js'
 import { repairStore } from '../../src/store/repair-store.js'
-import { openStore } from '../../src/store/store.js'
+import { openStore, type Store } from '../../src/store/store.js'
 import { verifyInStore } from '../../src/store/verify.js'
 import { createHealer } from '../../src/sync/create-healer.js'
 import { pullVersion } from '../../src/sync/pull.js'
@@ -20,6 +23,7 @@ const URL = 'http://remote.test'
 const cats = { entity: 'default', project: 'p', name: 'cats' }
 const latest = { kind: 'alias', alias: 'latest' } as const
 const large = Buffer.alloc(2_000_000, 'large ')
+const middle = Buffer.alloc(500_000, 'middle ')
 const files = { 'a.txt': 'aaaa', 'b.txt': 'bbbb', 'large.bin': large }
 
 const hasher = await createHasher('xxh128')
@@ -144,4 +148,61 @@ t.test('a server asks again for a piece that turned out damaged there', async t 
   t.match(await push(), { pending: 0, failed: [], errors: [], sentBlobs: 0 })
   const dogs = await there.catalog.findVersion({ ...cats, name: 'dogs' }, latest)
   t.match(await verifyInStore(there, dogs.version), { files: 3, problems: [] })
+})
+
+/** Takes a blob out of a store just before its next commit. */
+function removeBefore(store: Store, method: 'log' | 'import', content: string): void {
+  const { catalog } = store
+  const commit = catalog[method] as (request: never) => Promise<never>
+  catalog[method] = async (request: never) => {
+    catalog[method] = commit
+    const size = Buffer.byteLength(content)
+    await damageBlob(store, digestOf(content))
+    await quarantineKeys(store, [{ kind: 'blob', digest: digestOf(content), size }])
+    return commit(request)
+  }
+}
+
+t.test('a server that loses bytes while it commits asks for them', async t => {
+  const { here, there, remote, push } = await setUp(t)
+  await logFiles(here, { ...files, 'c.txt': 'cccc' })
+  removeBefore(there, 'log', 'aaaa')
+  t.match(await push(), { pending: 0, failed: [], errors: [] })
+  const sent = remote.calls.flatMap(({ call, records }) => (call === 'send' ? records : []))
+  t.equal(sent.filter(name => name === `blob/${digestOf('aaaa')}`).length, 2, 'it was sent again')
+  const { version } = await there.catalog.findVersion(cats, latest)
+  t.match(await verifyInStore(there, version), { files: 4, problems: [] })
+})
+
+t.test('a pull that loses bytes before its end fetches them again', async t => {
+  const { folder, remote } = await setUp(t)
+  const elsewhere = openStore(join(folder, 'elsewhere'))
+  t.teardown(() => elsewhere.close())
+  removeBefore(elsewhere, 'import', 'aaaa')
+  const found = await remote.findVersion(cats, latest)
+  const { downloadedBytes } = await pullVersion(elsewhere, remote, found)
+  t.ok(downloadedBytes > large.length + 12, 'four bytes came twice')
+  t.match(await verifyInStore(elsewhere, found.version), { files: 3, problems: [] })
+})
+
+t.test('a server over HTTP leaves out what is damaged, large or small', async t => {
+  const { local, served, remote } = await serveStores(t)
+  const { blobs, pieces } = await makeVersion(local, { small: 'aaaa', middle, large })
+  await remote.send('default', recordsOf(local, [...blobs, ...pieces]))
+  for (const { digest } of blobs) await damageBlob(served, digest)
+  const read = async () => {
+    const names: string[] = []
+    for await (const { header, body } of remote.fetch('default', [...blobs, ...pieces])) {
+      for await (const _ of body);
+      names.push(header.kind)
+    }
+    return names
+  }
+  // The large one is found out when most of it is on its way, and the connection is cut.
+  await t.rejects(read())
+  t.same(await read(), ['piece'])
+  t.same(await served.catalog.locate(blobs), [null, null, null])
+  t.same(await remote.listMissing('default', blobs), [0, 1, 2])
+  await remote.send('default', recordsOf(local, blobs))
+  t.equal((await read()).length, 4)
 })
