@@ -1,4 +1,7 @@
+import type { ExternalFile } from '../catalog/catalog.js'
+import type { Entry } from '../model/entry.js'
 import type { Policy } from '../store/file-ingester.js'
+import type { Ingest } from '../store/ingest.js'
 import type { WorkOptions } from '../store/progress.js'
 import type { LogOptions } from './log-artifact.js'
 
@@ -59,4 +62,15 @@ export interface DedupTotals {
   files: number
   bytes: number
   newBytes: number
+}
+
+/** What is to be logged of an artifact. */
+export interface ArtifactContent {
+  /** Holds bytes that are not durable before it is finished. */
+  ingest: Ingest
+  /** In path order. */
+  entries: Iterable<Entry>
+  external: ExternalFile[]
+  /** See `LogRequest.epoch`. */
+  epoch: string
 }

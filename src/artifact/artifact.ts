@@ -3,7 +3,6 @@ import { rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ExternalFile, StoreState } from '../catalog/catalog.js'
 import { ArtifactError } from '../errors.js'
 import { normalizeArtifactPath } from '../model/artifact-path.js'
 import type { Entry } from '../model/entry.js'
@@ -19,11 +18,13 @@ import type {
   AddDirOptions,
   AddFileOptions,
   AddOptions,
+  ArtifactContent,
   ArtifactOptions,
   DedupTotals,
   NewFileOptions,
   SaveOptions,
 } from './artifact-options.js'
+import { type Adding, beginAdding } from './begin-adding.js'
 import { checkDescription } from './check-description.js'
 import { EntryRun } from './entry-run.js'
 import { type AddRule, EntryTable } from './entry-table.js'
@@ -55,9 +56,7 @@ export class Artifact {
   readonly #entries = new EntryTable()
   readonly #adds = new Set<Promise<unknown>>()
   readonly #dedup: DedupTotals = { files: 0, bytes: 0, newBytes: 0 }
-  #ingest: Ingest | undefined
-  /** Asked for before any content is looked for; `content` tells of its failure. */
-  #state: Promise<StoreState> | undefined
+  #adding: Adding | undefined
   #order = 0
   #failure: { error: unknown } | undefined
   #finalized = false
@@ -220,17 +219,13 @@ export class Artifact {
   }
 
   /** @internal What is to be logged, once every add is done; rejects with the first failure. */
-  async content(): Promise<{
-    ingest: Ingest
-    entries: Iterable<Entry>
-    external: ExternalFile[]
-    epoch: string
-  }> {
+  async content(): Promise<ArtifactContent> {
     await this.#settled()
     if (this.#failure) throw this.#failure.error
-    const ingest = this.#open()
-    const { epoch } = await this.#state!
-    return { ingest, entries: this.#entries.sorted(), external: this.#entries.external(), epoch }
+    this.#adding ??= beginAdding(this.store)
+    const { ingest } = this.#adding
+    const epoch = await this.#adding.epoch
+    return { ingest, epoch, entries: this.#entries.sorted(), external: this.#entries.external() }
   }
 
   /** @internal */
@@ -254,12 +249,9 @@ export class Artifact {
     })
   }
 
-  /** One ingest for all adds: after it failed, what was added before is not sure to be there. */
   #open(): Ingest {
-    this.#ingest ??= this.store.ingest()
-    this.#state ??= this.store.catalog.describe()
-    this.#state.catch(() => {})
-    return this.#ingest
+    this.#adding ??= beginAdding(this.store)
+    return this.#adding.ingest
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {
