@@ -260,6 +260,7 @@ export const CATALOG_METHODS = [
 /** Those that change nothing: what a store on a read-only disk answers. */
 export const READ_METHODS: ReadonlySet<keyof Catalog> = new Set([
   'locate',
+  'listPacked',
   'locateExternal',
   'describe',
   'getFolders',

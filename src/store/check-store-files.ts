@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { isReadOnly } from '../disk/check-writable.js'
 import { storeError, systemCode } from '../errors.js'
 import { TaskWorker } from '../hash/task-worker.js'
 import { homePaths } from '../model/home.js'
@@ -151,14 +152,14 @@ class Run {
 
   #note(): void {
     const path = homePaths(this.#home).verifyState
+    // A store that can only be read is hashed all the same, from its start.
+    if (isReadOnly(this.#home)) return
     const temporary = `${path}.${process.pid}`
     try {
       writeFileSync(temporary, JSON.stringify(this.#check), { mode: 0o600 })
       renameSync(temporary, path)
     } catch (error) {
-      // A store that can only be read is hashed all the same, from its start.
-      const code = systemCode(error)
-      if (code !== 'EROFS' && code !== 'EACCES') throw storeError(error, `writing ${path}`)
+      throw storeError(error, `writing ${path}`)
     }
     this.#notedAt = Date.now()
   }

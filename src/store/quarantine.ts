@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { MAX_BATCH, type PlacedKey } from '../catalog/catalog.js'
 import { listPages } from '../catalog/list-pages.js'
+import { isReadOnly } from '../disk/check-writable.js'
 import { ensureFolder, syncFolder } from '../disk/publish.js'
 import { writeWhole } from '../disk/write-whole.js'
 import { ArtifactError, isArtifactError, storeError, systemCode } from '../errors.js'
@@ -25,12 +26,13 @@ const READ_BYTES = 4 * 1024 * 1024
  * catalog, so that the same content is stored anew when it comes again. So is one whose file is
  * gone, and with a pack that is gone everything that was in it. Nothing is deleted: an object is
  * renamed, and of a pack the record is copied. Any number of processes may do it at once with the
- * same bytes.
+ * same bytes. In a store that this process may only read nothing is done.
  *
  * @returns those that were taken out; the others are whole, or were taken out already.
  * @throws `STORE_FAILED` for bytes that cannot be read, of which nothing is known: they stay.
  */
 export async function quarantine(store: Store, places: PlacedKey[]): Promise<BlobKey[]> {
+  if (isReadOnly(store.home)) return []
   const removed: PlacedKey[] = []
   const gonePacks = new Set<string>()
   let failure: ArtifactError | undefined

@@ -1,3 +1,4 @@
+import { checkWritable } from '../disk/check-writable.js'
 import type { ArtifactError } from '../errors.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { type BlobUse, findUses } from './find-uses.js'
@@ -40,9 +41,10 @@ export interface RepairOptions extends WorkOptions {
  * Hashes the store, or what some of its versions need, moves aside what is damaged, and brings in
  * again what is missing: from a file outside that was added as immutable and is unchanged, and
  * through the store's healer. It may be repeated, and cut at any time.
- * @throws `STORE_FAILED` when something cannot be read at all; `INTERRUPTED`.
+ * @throws `STORE_READ_ONLY`; `STORE_FAILED` when something cannot be read at all; `INTERRUPTED`.
  */
 export async function repairStore(store: Store, options: RepairOptions = {}): Promise<Repair> {
+  checkWritable(store.home)
   const ids = options.versions ?? (await listVersionIds(store))
   const repair: Repair = { versions: ids.length, recovered: 0, lost: [], journal: [] }
   if (options.versions) repair.recovered += await checkVersions(store, ids, options)

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -53,11 +54,13 @@ function checkReading(t: Test, run: Run, { folder, home }: { folder: string; hom
   t.same(hashTree(root), hashTree(join(folder, 'files')))
   t.match(run(['verify', 'p/cats:v0']), { status: 0, stderr: '' })
   t.match(run(['verify', 'p/cats', '--root', root]), { status: 0, stderr: '' })
+  t.match(run(['verify', '--store']), { status: 0, stderr: '' })
   t.match(run(['status', '--json']), { status: 0, stdout: /"pending":2/ })
   for (const args of [
     ['put', join(folder, 'files', 'small.txt'), '-n', 'p/dogs', '--json'],
     ['put', join(folder, 'files'), '-n', 'p/dogs', '--json'],
     ['put', join(folder, 'files'), '-n', 'p/cats', '-a', 'moved', '--json'],
+    ['repair', '--json'],
   ]) {
     t.match(
       run(args),
@@ -74,6 +77,12 @@ function checkReading(t: Test, run: Run, { folder, home }: { folder: string; hom
     .filter(name => name.startsWith('artifactd-'))
     .flatMap(name => readdirSync(join(folder, 'temporary', name, 'copies')))
   t.same(copies, [], 'no copy of the index is left')
+}
+
+function findLarge(home: string): string {
+  const objects = join(home, 'objects')
+  const names = readdirSync(objects, { recursive: true, encoding: 'utf8' })
+  return join(objects, names.find(name => /[0-9a-f]{32}$/.test(name))!)
 }
 
 const environment = (folder: string, home: string) => ({
@@ -110,6 +119,19 @@ t.test('a store on a read-only disk can be read', async t => {
     rmSync(join(home, 'catalog'), { recursive: true })
     t.match(artifact(['verify', 'p/cats:best']), { status: 0 })
     t.notOk(existsSync(join(home, 'catalog')))
+  })
+
+  t.test('also when something in it is damaged, which is then named', async t => {
+    const large = findLarge(home)
+    const content = readFileSync(large)
+    chmodSync(large, 0o600)
+    writeFileSync(large, Buffer.from(content).fill(1, 0, 1))
+    const root = join(folder, 'temporary', 'damaged')
+    const get = artifact(['get', 'p/cats', '--root', root, '--json'])
+    t.match(get, { status: 1, stderr: /"code":"BLOB_DAMAGED".*large\.bin/ })
+    t.match(artifact(['verify', '--store']), { status: 1, stdout: /damaged {2}blob/ })
+    writeFileSync(large, content)
+    t.match(artifact(['get', 'p/cats', '--root', root]), { status: 0 })
   })
 
   t.test('through its host, where it is read-only for one of two', async t => {
