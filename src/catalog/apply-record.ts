@@ -59,6 +59,8 @@ export async function applyRecord(
       return applySettled(txn, record)
     case 'removed':
       return applyRemoved(txn, record, home)
+    case 'lost':
+      return
   }
 }
 

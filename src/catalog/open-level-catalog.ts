@@ -1,14 +1,16 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Level } from 'level'
-import { ArtifactError, isArtifactError, storeError, systemCode } from '../errors.js'
+import { flushTree } from '../disk/publish.js'
+import { ArtifactError, isArtifactError, storeError } from '../errors.js'
 import { homePaths } from '../model/home.js'
 import { applyRecord, newEpoch } from './apply-record.js'
 import { indexEverything } from './index-bytes.js'
 import { indexExternal } from './index-external.js'
+import { isIndexWhole } from './is-index-whole.js'
 import { Journal, type NumberedRecord } from './journal.js'
 import { keys } from './keys.js'
 import { LevelCatalog } from './level-catalog.js'
+import { openDatabase, recreateDatabase } from './open-database.js'
 import { packPlaceName } from './remove-places.js'
 import { type Database, Transaction } from './transaction.js'
 
@@ -17,9 +19,6 @@ const REPLAY_BATCH = 500
 
 /** What a recovering LevelDB writes into its own log when it gives up damaged writes. */
 const DROPPED = /ignoring error/i
-
-// The types of `level` leave out what only its Node part has.
-const { destroy } = Level as unknown as { destroy(location: string): Promise<void> }
 
 export interface LevelCatalogOptions {
   /** Where the index lies. Default: in the store. */
@@ -32,18 +31,19 @@ export interface LevelCatalogOptions {
 /**
  * Opens the catalog of a store, alone: LevelDB's lock says who is first.
  *
- * What the journal has beyond the index is applied. An index that is absent, does not open, lost
- * writes or is ahead of the journal is thrown away and built again from the journal and the packs.
+ * What the journal has beyond the index is applied. An index that is absent, damaged, does not open
+ * or lost writes is thrown away and built again from the journal and the packs.
  *
  * @returns null when another process holds the lock.
- * @throws `STORE_DAMAGED` when the journal itself is damaged; `STORE_FULL`, `STORE_FAILED`.
+ * @throws `STORE_DAMAGED` when the journal itself is damaged, or ends before the last record that
+ *   the index knows: records get there after they were flushed; `STORE_FULL`, `STORE_FAILED`.
  */
 export async function openLevelCatalog(
   home: string,
   { path = homePaths(home).catalog, onLock, clock }: LevelCatalogOptions = {},
 ): Promise<LevelCatalog | null> {
-  // Without it LevelDB starts anew and yet takes in log files that are left of an older index.
-  const isWhole = existsSync(join(path, 'CURRENT'))
+  const paths = homePaths(home)
+  const isWhole = await isIndexWhole(path)
   const opened = await openDatabase(path)
   if (opened === 'locked') return null
   let db = opened
@@ -51,8 +51,15 @@ export async function openLevelCatalog(
     await onLock?.()
     const isSound = db !== undefined && isWhole && !hasDroppedWrites(path)
     let applied = db && isSound ? await readApplied(db) : undefined
-    const { journal, records } = Journal.open(homePaths(home).journal, 0)
-    if (!db || applied === undefined || applied > journal.lastSeq) {
+    const { journal, records } = Journal.open(paths.journal, 0)
+    if (applied !== undefined && applied > journal.lastSeq) {
+      throw new ArtifactError(
+        'STORE_DAMAGED',
+        `${paths.journal} ends at record ${journal.lastSeq}; there were ${applied} in it`,
+        { details: { path: paths.journal, record: journal.lastSeq + 1, last: applied } },
+      )
+    }
+    if (!db || applied === undefined) {
       await db?.close()
       db = undefined
       const fresh = await recreateDatabase(path)
@@ -64,7 +71,12 @@ export async function openLevelCatalog(
     }
     const since = applied
     const tail = records.filter(({ seq }) => seq > since)
-    if (tail.length > 0) await indexEverything(db, home, listRemoved(records))
+    if (tail.length > 0) {
+      // What is indexed counts as durable, and whoever wrote it may have died before it was.
+      flushTree(paths.packs)
+      flushTree(paths.objects)
+      await indexEverything(db, home, listRemoved(records))
+    }
     await replay(db, home, tail)
     return new LevelCatalog(home, db, journal, clock)
   } catch (error) {
@@ -83,36 +95,6 @@ function listRemoved(records: NumberedRecord[]): Set<string> {
     }
   }
   return removed
-}
-
-/** Undefined for a database that does not open; what it held is in the journal. */
-async function openDatabase(path: string): Promise<Database | 'locked' | undefined> {
-  const existed = existsSync(path)
-  const db: Database = new Level(path, { keyEncoding: 'utf8', valueEncoding: 'json' })
-  try {
-    await db.open()
-    return db
-  } catch (error) {
-    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
-    if (cause?.code === 'LEVEL_LOCKED') return 'locked'
-    if (existed && cause?.code === 'LEVEL_CORRUPTION') return undefined
-    if (existed && /corrupt|missing files|no such file|CURRENT/i.test(cause?.message ?? ''))
-      return undefined
-    throw storeError(cause ?? error, `opening ${path}`)
-  }
-}
-
-/** LevelDB removes its files under its own lock: those of another process are never taken away. */
-async function recreateDatabase(path: string): Promise<Database | 'locked'> {
-  try {
-    await destroy(path)
-  } catch (error) {
-    if (systemCode(error) === 'LEVEL_LOCKED') return 'locked'
-    throw error
-  }
-  const db = await openDatabase(path)
-  if (!db) throw new ArtifactError('STORE_FAILED', `cannot open ${path}`)
-  return db
 }
 
 /** LevelDB skips what does not verify in its write-ahead log, says so only there, and goes on. */

@@ -38,3 +38,5 @@ export type JournalRecord =
     }
   | { t: 'settled'; at: string; storeId: string; items: SettledItem[] }
   | { t: 'removed'; at: string; places: PlacedKey[] }
+  /** Stands for a record that was damaged: its number is not given again. */
+  | { t: 'lost'; at: string }

@@ -205,7 +205,7 @@ export class FileIngester {
       this.#trees.delete(batch)
       this.#arenas.push(tree.arena)
     }
-    publishFiles(moves)
+    publishFiles(moves, this.#options.home)
     return published
   }
 
@@ -336,7 +336,8 @@ export class FileIngester {
     if (!pack) return
     this.#pack = undefined
     const { packId } = pack.finish()
-    publishFiles([{ from: pack.path, to: packPath(this.#options.home, packId) }])
+    const { home } = this.#options
+    publishFiles([{ from: pack.path, to: packPath(home, packId) }], home)
     published.packs.push(packId)
   }
 }

@@ -64,7 +64,8 @@ export class RecordSink {
     } finally {
       closeSync(fd)
     }
-    attempt(() => publishFiles([{ from: path, to: objectPath(this.#store.home, key.digest) }]))
+    const { home } = this.#store
+    attempt(() => publishFiles([{ from: path, to: objectPath(home, key.digest) }], home))
     await this.#store.catalog.addObjects([key])
     this.objects.push(key)
   }
@@ -77,7 +78,8 @@ export class RecordSink {
     this.#pack = undefined
     this.#open.clear()
     try {
-      publishFiles([{ from: pack.path, to: packPath(this.#store.home, packId) }])
+      const { home } = this.#store
+      publishFiles([{ from: pack.path, to: packPath(home, packId) }], home)
     } catch (error) {
       throw storeError(error, `storing the pack ${packId}`)
     }

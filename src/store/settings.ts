@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import envPaths from 'env-paths'
-import { ensureFolder } from '../disk/publish.js'
+import { ensureFolder, syncFolder } from '../disk/publish.js'
 import { ArtifactError, storeError, systemCode } from '../errors.js'
 import { homePaths } from '../model/home.js'
 import { checkEntity, checkProject, DEFAULT_ENTITY, DEFAULT_PROJECT } from '../model/names.js'
@@ -62,6 +62,7 @@ export function writeConfig(home: string, changes: ConfigFile): void {
     ensureFolder(home)
     writeFileSync(temporary, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600, flush: true })
     renameSync(temporary, path)
+    syncFolder(home)
   } catch (error) {
     rmSync(temporary, { force: true })
     throw storeError(error, `writing ${path}`)

@@ -12,6 +12,7 @@ import type { Catalog, LogRequest } from '../../src/catalog/catalog.js'
 import { encodeExternal } from '../../src/catalog/index-external.js'
 import type { LevelCatalog } from '../../src/catalog/level-catalog.js'
 import { openLevelCatalog } from '../../src/catalog/open-level-catalog.js'
+import { salvageJournal } from '../../src/catalog/salvage-journal.js'
 import { homePaths, objectPath, packPath } from '../../src/model/home.js'
 
 const STORE_ID = 'f'.repeat(32)
@@ -162,23 +163,30 @@ t.test('one flipped bit in the write-ahead log of the catalog loses nothing', as
   }
 })
 
-t.test('a catalog that is ahead of the journal is built again', async t => {
+t.test('a journal that ends before what the catalog knows is damaged', async t => {
   const base = t.testdir({ home: {} })
   const home = join(base, 'home')
   let catalog = await openIndex(home)
   await catalog.log(makeLogRequest('cats', 'a'))
   await catalog.close()
-  cpSync(homePaths(home).journal, join(base, 'journal'), { recursive: true })
+  const { journal } = homePaths(home)
+  cpSync(journal, join(base, 'journal'), { recursive: true })
   catalog = await openIndex(home)
   await catalog.log(makeLogRequest('cats', 'b'))
   await catalog.close()
 
-  rmSync(homePaths(home).journal, { recursive: true })
-  cpSync(join(base, 'journal'), homePaths(home).journal, { recursive: true })
+  rmSync(join(journal, '2.log'))
+  const details = { path: journal, record: 2, last: 2 }
+  for (let i = 0; i < 2; i += 1) {
+    await t.rejects(openIndex(home), { code: 'STORE_DAMAGED', details })
+  }
+  const result = await salvageJournal(home)
+  t.match(result, { lost: [{ first: 2, last: 2 }], versions: [{ name: 'cats', number: 1 }] })
   catalog = await openIndex(home)
   t.equal((await catalog.listVersions({})).items.length, 1)
   t.match(await catalog.log(makeLogRequest('cats', 'c')), { number: 1 })
   await catalog.close()
+  t.equal(await salvageJournal(home), null)
 })
 
 t.test('a pack with a damaged header, index or record is read as far as it tells', async t => {
