@@ -59,12 +59,10 @@ export class Journal {
    */
   static open(folder: string, afterSeq: number): { journal: Journal; records: NumberedRecord[] } {
     const { records, lastSeq, nextIndex, lastPath } = readJournal(folder)
-    if (lastPath) {
-      try {
-        for (const path of [lastPath, folder, dirname(folder)]) flushPath(path)
-      } catch (error) {
-        throw storeError(error, `flushing ${lastPath}`)
-      }
+    try {
+      for (const path of [lastPath, folder, dirname(folder)]) if (path) flushPath(path)
+    } catch (error) {
+      throw storeError(error, `flushing ${folder}`)
     }
     const journal = new Journal(folder, nextIndex, lastSeq)
     return { journal, records: records.filter(({ seq }) => seq > afterSeq) }

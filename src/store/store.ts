@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import type { Catalog } from '../catalog/catalog.js'
 import { type OpenCatalog, openCatalog } from '../catalog/open-catalog.js'
 import { ensureFolder, syncFolder } from '../disk/publish.js'
@@ -19,6 +20,8 @@ interface StoreFile {
   id: string
   algorithm: Algorithm
   createdAt: string
+  /** Of what else must not change unseen; absent in stores that were made before there was one. */
+  checksum?: string
 }
 
 export interface StoreOptions {
@@ -134,7 +137,8 @@ function readStoreFile(path: string): StoreFile | undefined {
   try {
     file = (JSON.parse(text) ?? {}) as Partial<StoreFile>
   } catch (error) {
-    throw new ArtifactError('STORE_DAMAGED', `${path} is not JSON`, { cause: error })
+    const details = { path }
+    throw new ArtifactError('STORE_DAMAGED', `${path} is not JSON`, { cause: error, details })
   }
   if (file.format !== FORMAT_VERSION) {
     throw new ArtifactError(
@@ -144,9 +148,21 @@ function readStoreFile(path: string): StoreFile | undefined {
     )
   }
   if (!/^[0-9a-f]{32}$/.test(file.id ?? '') || !isAlgorithm(file.algorithm)) {
-    throw new ArtifactError('STORE_DAMAGED', `${path} lacks an id or a digest algorithm`)
+    const details = { path }
+    throw new ArtifactError('STORE_DAMAGED', `${path} lacks an id or a digest algorithm`, {
+      details,
+    })
   }
-  return file as StoreFile
+  const known = file as StoreFile
+  if (known.checksum !== undefined && known.checksum !== checksumOf(known)) {
+    const message = `${path} is damaged: its checksum differs`
+    throw new ArtifactError('STORE_DAMAGED', message, { details: { path } })
+  }
+  return known
+}
+
+function checksumOf({ id, algorithm }: Pick<StoreFile, 'id' | 'algorithm'>): string {
+  return crc32(`${id} ${algorithm}`).toString(16).padStart(8, '0')
 }
 
 /** Made under another name and linked, so that of two processes one wins and both read it whole. */
@@ -158,6 +174,7 @@ function createStoreFile(home: string, algorithm: Algorithm): void {
     id,
     algorithm,
     createdAt: new Date().toISOString(),
+    checksum: checksumOf({ id, algorithm }),
   }
   const temporary = join(home, `store.json.${id}`)
   try {

@@ -60,7 +60,7 @@ t.test('the golden journal is read as what it was made of', async t => {
 t.test('store.json is written and read as the golden file', async t => {
   const base = t.testdir({ old: {} })
   const text = readFileSync(golden('store.json'), 'utf8')
-  const { id, createdAt } = JSON.parse(text)
+  const { id, createdAt, checksum } = JSON.parse(text)
 
   const fresh = openStore(join(base, 'new'), { algorithm: 'md5' })
   const path = homePaths(fresh.home).store
@@ -70,7 +70,13 @@ t.test('store.json is written and read as the golden file', async t => {
   const made = JSON.parse(written)
   t.equal(made.id, fresh.id)
   t.ok(Math.abs(Date.parse(made.createdAt) - statSync(path).mtimeMs) < 60_000)
-  t.equal(written.replace(made.id, id).replace(made.createdAt, createdAt), text)
+  t.equal(
+    written
+      .replace(made.id, id)
+      .replace(made.createdAt, createdAt)
+      .replace(made.checksum, checksum),
+    text,
+  )
   await fresh.close()
 
   const old = join(base, 'old')
@@ -93,6 +99,8 @@ t.test('a store.json of another format or without sense is refused and left alon
     ['null', 'STORE_UNSUPPORTED'],
     [text.replace('0011', 'XYZ'), 'STORE_DAMAGED'],
     [text.replace('md5', 'crc32'), 'STORE_DAMAGED'],
+    [text.replace('md5', 'sha256'), 'STORE_DAMAGED'],
+    [text.replace('0011', '0012'), 'STORE_DAMAGED'],
   ]
   for (const [i, [content, code]] of cases.entries()) {
     const home = join(base, `${i}`)
