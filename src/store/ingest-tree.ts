@@ -1,6 +1,7 @@
-import { realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type BigIntStats, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Catalog } from '../catalog/catalog.js'
+import { storeError } from '../errors.js'
 import { ALGORITHMS, type Algorithm } from '../model/digest.js'
 import { LARGE_BYTES, TREE_BATCH_BYTES } from './file-ingester.js'
 import { encodeFolderRecord, STATS_A_FILE } from './folder-block.js'
@@ -77,11 +78,20 @@ export async function ingestTree(
 /** A time before which every write must have left its mark, by the clock of the file system. */
 async function readClock(ingest: Ingest, root: string): Promise<bigint> {
   const file = join(await ingest.folder(), 'clock')
-  writeFileSync(file, '')
-  const { mtimeNs, dev } = statSync(file, { bigint: true })
-  rmSync(file)
+  const { mtimeNs, dev } = touch(file)
   if (statSync(root, { bigint: true }).dev === dev) return mtimeNs - FINE_MARGIN_NS
   return BigInt(Date.now()) * 1_000_000n - COARSE_MARGIN_NS
+}
+
+function touch(file: string): BigIntStats {
+  try {
+    writeFileSync(file, '')
+    const stat = statSync(file, { bigint: true })
+    rmSync(file)
+    return stat
+  } catch (error) {
+    throw storeError(error, `writing ${file}`)
+  }
 }
 
 class TreeIngest {

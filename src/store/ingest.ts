@@ -168,8 +168,10 @@ export class Ingest {
 
   /** A folder for temporary files of this process, on the file system of the store. */
   async folder(): Promise<string> {
-    this.#folder ??= createWriterFolder(this.#options.home)
-    return (await this.#folder).path
+    return this.#guard(async () => {
+      this.#folder ??= createWriterFolder(this.#options.home)
+      return (await this.#folder).path
+    })
   }
 
   /** As `finish`, for the sake of memory: what came in is told by the next `finish`. */

@@ -101,7 +101,10 @@ export class RecordSink {
   }
 
   async #newPath(ending: string, name = randomBytes(8).toString('hex')): Promise<string> {
-    this.#folder ??= await createWriterFolder(this.#store.home)
+    const { home } = this.#store
+    this.#folder ??= await createWriterFolder(home).catch(error => {
+      throw storeError(error, `writing in ${home}`)
+    })
     return join(this.#folder.path, `${name}.${ending}`)
   }
 }
