@@ -2,12 +2,15 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   rmdirSync,
   rmSync,
   statfsSync,
+  statSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -16,10 +19,13 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { makeLogRequest } from '../../fixtures/catalog/log-request.js'
 import { listStored } from '../../fixtures/store/list-stored.js'
+import { logTree } from '../../fixtures/store/log-tree.js'
 import { readStored } from '../../fixtures/store/read-stored.js'
 import { waitUntil } from '../../fixtures/wait-until.js'
 import { systemCode } from '../../src/errors.js'
+import { parseDigest } from '../../src/model/digest.js'
 import { homePaths } from '../../src/model/home.js'
+import { readEntries } from '../../src/store/manifest.js'
 import { openStore, type Store } from '../../src/store/store.js'
 
 const MEGABYTE = 1 << 20
@@ -148,5 +154,54 @@ t.test(title, t =>
     )
     t.equal((await store.catalog.listVersions({})).items.length, requests.length)
     t.ok(readdirSync(homePaths(store.home).journal).length > 1)
+  }),
+)
+
+/** Room that is left, in pages of 4 KiB: a put meets the end of it at one step after another. */
+const ROOMS = [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 40, 64, 80, 96, 128, 160, 200]
+
+t.test('wherever a put meets the end of the disk, what is acknowledged is there later', t =>
+  onSmallDisk(t, 8, async (disk, store) => {
+    const folder = t.testdir()
+    const filler = join(disk, 'filler')
+    const acknowledged: { id: string; contents: Buffer[] }[] = []
+    let refused = 0
+    const log = async (name: string) => {
+      const input = join(folder, name)
+      mkdirSync(input)
+      const contents = [100, 2000, 30_000, 300_000].map(size => randomBytes(size))
+      for (const [i, content] of contents.entries()) writeFileSync(join(input, `${i}`), content)
+      const { id } = await logTree(store, input, 'cats')
+      acknowledged.push({ id, contents })
+    }
+    await log('first')
+    for (const pages of ROOMS) {
+      fill(filler)
+      truncateSync(filler, Math.max(0, statSync(filler).size - pages * 4096))
+      try {
+        await log(`${pages}`)
+      } catch (error) {
+        refused += 1
+        t.match(error, { code: 'STORE_FULL' }, `with ${pages} pages`)
+      }
+      rmSync(filler)
+      enlarge(disk, 8 + acknowledged.length)
+    }
+    t.ok(refused > 5 && acknowledged.length > 3, `${refused} of ${ROOMS.length} were refused`)
+    await log('last')
+    await store.close()
+
+    const again = openStore(store.home)
+    t.equal((await again.catalog.listVersions({})).items.length, acknowledged.length)
+    for (const { id, contents } of acknowledged) {
+      const version = (await again.catalog.getVersion(id))!
+      for await (const entries of readEntries(again, version.pieces)) {
+        for (const { path, digest, size } of entries) {
+          const bytes = await readStored(again, { digest: parseDigest(digest), size })
+          if (!bytes?.equals(contents[Number(path)]!)) t.fail(`${path} of @${id} is lost`)
+        }
+      }
+    }
+    await again.close()
   }),
 )
