@@ -8,9 +8,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { openAlone } from '../../fixtures/crash/open-alone.js'
 import { createRandom } from '../../fixtures/crash/random.js'
+import { startNode } from '../../fixtures/run-node.js'
 import { logTree } from '../../fixtures/store/log-tree.js'
 import { readStored } from '../../fixtures/store/read-stored.js'
 import { isArtifactError } from '../../src/errors.js'
@@ -142,4 +144,30 @@ t.test('a flipped bit anywhere loses nothing unseen and gives no wrong bytes', a
     }
     t.comment(`${kind}: ${[...counts].map(([what, count]) => `${count} ${what}`).join(', ')}`)
   }
+})
+
+t.test('a flipped bit in the announcement of a dead host is harmless or told', async t => {
+  const home = join(t.testdir(), 'home')
+  const script = fileURLToPath(new URL('../../fixtures/hold-host.js', import.meta.url))
+  const { child, ended, sees } = startNode([script, home])
+  await sees(/ready/)
+  child.kill('SIGKILL')
+  await ended
+  const path = join(homePaths(home).host, 'host.json')
+  const bytes = readFileSync(path)
+  const random = createRandom(SEED)
+  const counts = new Map<string, number>()
+  for (let flip = 0; flip < 12; flip += 1) {
+    writeFileSync(path, bytes)
+    flipBit(path, random)
+    const store = openStore(home)
+    const result = await store.catalog.listVersions({}).then(
+      () => 'whole',
+      error => (isArtifactError(error) ? error.code : `${error}`),
+    )
+    t.match(result, /^(?:whole|PROTOCOL_UNSUPPORTED|STORE_\w+)$/)
+    counts.set(result, (counts.get(result) ?? 0) + 1)
+    await store.close()
+  }
+  t.comment([...counts].map(([what, count]) => `${count} ${what}`).join(', '))
 })
