@@ -72,7 +72,7 @@ export const ERRORS = {
     1,
     'use the version of artifactd that wrote the store, or a newer one',
   ),
-  STORE_DAMAGED: row(500, 1, 'do not write to the store; restore the file that is named'),
+  STORE_DAMAGED: row(500, 1, 'restore the file that is named, or run: artifact repair'),
   STORE_BUSY: row(503, 1, 'let the process that is named go on, or end it; try again', true),
   STORE_ELSEWHERE: row(500, 1, 'use the store from one machine at a time'),
   STORE_NOT_LOCAL: row(500, 1, 'set ARTIFACT_HOME to a folder on a disk of this machine'),

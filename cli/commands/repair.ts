@@ -1,5 +1,7 @@
 import { useArtifact } from '../../src/artifact/use-artifact.js'
-import { ERRORS } from '../../src/errors.js'
+import { type SalvageResult, salvageJournal } from '../../src/catalog/salvage-journal.js'
+import { checkWritable } from '../../src/disk/check-writable.js'
+import { ERRORS, isArtifactError } from '../../src/errors.js'
 import { type Repair, repairStore } from '../../src/store/repair-store.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
@@ -15,6 +17,8 @@ export async function repair(
   const workspace = openContext(context)
   const { settings, store } = workspace
   const { signal, onProgress } = context
+  checkWritable(store.home)
+  const salvaged = await salvage(store.home)
   const ids: string[] = []
   for (const name of names) {
     const version = await useArtifact(workspace, name, { project: settings.project, signal })
@@ -23,13 +27,39 @@ export async function repair(
   }
   const versions = names.length > 0 ? { versions: ids } : {}
   const result = await repairStore(store, { ...versions, signal, onProgress })
-  const isWhole = result.lost.length === 0 && result.journal.length === 0
+  const isWhole = result.lost.length === 0 && result.journal.length === 0 && !salvaged
   const { reason, ...rest } = result
   return {
-    data: { ...rest, ...(reason && { reason: reason.toJSON() }) },
-    text: describe(result),
+    data: { ...rest, ...(reason && { reason: reason.toJSON() }), salvaged },
+    text: [...describeSalvage(salvaged), describe(result)].join('\n'),
     exitCode: isWhole ? 0 : ERRORS.VERIFY_DIFFERS.exit,
   }
+}
+
+/** A process that has the store open read its journal whole: there is nothing to salvage then. */
+async function salvage(home: string): Promise<SalvageResult | null> {
+  try {
+    return await salvageJournal(home)
+  } catch (error) {
+    if (isArtifactError(error, 'STORE_BUSY')) return null
+    throw error
+  }
+}
+
+function describeSalvage(salvaged: SalvageResult | null): string[] {
+  if (!salvaged) return []
+  return [
+    ...salvaged.lost.map(({ first, last }) =>
+      first === last
+        ? `lost  journal record ${first}`
+        : `lost  journal records ${first} to ${last}`,
+    ),
+    ...salvaged.versions.map(
+      ({ project, name, number, id }) =>
+        `      ${project}/${name}:v${number} (@${id}): log its files again, their bytes are here`,
+    ),
+    ...salvaged.setAside.map(path => `The journal as it was is in ${path}`),
+  ]
 }
 
 function describe({ versions, recovered, lost, reason, journal }: Repair): string {

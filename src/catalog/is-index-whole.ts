@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createCRC32, type IHasher } from 'hash-wasm'
+import type { IHasher } from 'hash-wasm'
 import { systemCode } from '../errors.js'
+import { createCrc32c } from '../hash/crc32c.js'
 
 /** Where a table ends: two block handles, padded, and the magic number. */
 const FOOTER_BYTES = 48
@@ -9,8 +10,6 @@ const MAGIC = Buffer.from('57fb808b247547db', 'hex')
 /** A write-ahead log is cut into blocks, and a record in it has a header of 7 bytes. */
 const LOG_BLOCK_BYTES = 32_768
 const LOG_HEADER_BYTES = 7
-/** CRC-32C (Castagnoli), reversed. */
-const POLYNOMIAL = 0x82f63b78
 
 interface Handle {
   offset: number
@@ -26,7 +25,7 @@ interface Handle {
 export async function isIndexWhole(folder: string): Promise<boolean> {
   // Without it LevelDB starts anew and yet takes in log files that are left of an older index.
   if (!existsSync(join(folder, 'CURRENT'))) return false
-  const crc = await createCRC32(POLYNOMIAL)
+  const crc = await createCrc32c()
   for (const name of readdirSync(folder)) {
     const isTable = /^\d+\.(?:ldb|sst)$/.test(name)
     if (!isTable && !/^\d+\.log$|^MANIFEST-/.test(name)) continue

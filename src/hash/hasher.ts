@@ -5,7 +5,8 @@ import { type Algorithm, type Digest, digestFromBytes } from '../model/digest.js
 
 // The package's main file holds every algorithm, and as an import it is parsed twice: 20 ms a thread.
 const require = createRequire(import.meta.url)
-const load = (name: string) => require(`hash-wasm/dist/${name}.umd.min.js`) as typeof HashWasm
+export const loadHashWasm = (name: 'crc32' | 'md5' | 'xxhash128') =>
+  require(`hash-wasm/dist/${name}.umd.min.js`) as typeof HashWasm
 
 /** Hashes one message after another: `init`, any number of `update`s, `digest`. */
 export interface Hasher {
@@ -21,7 +22,9 @@ export interface Hasher {
 export async function createHasher(algorithm: Algorithm): Promise<Hasher> {
   if (algorithm === 'sha256') return new Sha256Hasher()
   const wasm =
-    algorithm === 'md5' ? await load('md5').createMD5() : await load('xxhash128').createXXHash128()
+    algorithm === 'md5'
+      ? await loadHashWasm('md5').createMD5()
+      : await loadHashWasm('xxhash128').createXXHash128()
   return {
     algorithm,
     init: () => void wasm.init(),

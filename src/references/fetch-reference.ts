@@ -1,3 +1,4 @@
+import { createCrc32c } from '../hash/crc32c.js'
 import { createHasher } from '../hash/hasher.js'
 import { algorithmOf, isDigest } from '../model/digest.js'
 import { checkAborted } from '../store/progress.js'
@@ -6,9 +7,6 @@ import { referenceChanged } from './reference-error.js'
 import type { ReferenceEntry, ReferenceHandler } from './reference-handler.js'
 import type { ReferenceSink } from './reference-sink.js'
 import { retryReference } from './retry-reference.js'
-
-/** CRC-32C (Castagnoli), reflected, as GCS computes it. */
-const CRC32C_POLYNOMIAL = 0x82f63b78
 
 export interface FetchReferenceOptions {
   /** Where the bytes go; closed in any case. */
@@ -100,8 +98,7 @@ async function createContentCheck(digest: string): Promise<ContentCheck | undefi
     return hasher
   }
   if (!digest.startsWith('crc32c:')) return undefined
-  const { createCRC32 } = await import('hash-wasm')
-  const crc = await createCRC32(CRC32C_POLYNOMIAL)
+  const crc = await createCrc32c()
   return {
     init: () => void crc.init(),
     update: bytes => void crc.update(bytes),

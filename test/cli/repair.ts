@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { hashTree } from '../../fixtures/hash-tree.js'
@@ -114,4 +121,36 @@ t.test('verify --store that is interrupted goes on where it was', async t => {
     'what was found before and after',
   )
   t.notOk(existsSync(verifyState))
+})
+
+t.test('a damaged journal is salvaged, and what it held is named', async t => {
+  const { folder, home } = useHome(t)
+  const cli = cliIn(folder, home)
+  const ids: string[] = []
+  for (const text of ['one', 'two', 'three']) {
+    writeFileSync(join(folder, 'a.txt'), text)
+    const { code, json } = await cli(['put', 'a.txt', '-n', 'p/a', '--json'])
+    t.equal(code, 0)
+    ids.push((json as { id: string }).id)
+  }
+  const segment = readdirSync(homePaths(home).journal)
+    .map(name => join(homePaths(home).journal, name))
+    .find(path => readFileSync(path).includes(ids[1]!))!
+  const bytes = readFileSync(segment)
+  bytes[bytes.indexOf(ids[1]!)]! ^= 1
+  writeFileSync(segment, bytes)
+  t.match(await cli(['ls', '--json']), { code: 1, error: { code: 'STORE_DAMAGED' } })
+
+  const repaired = await cli(['repair', '--json'])
+  t.match(repaired, {
+    code: 1,
+    json: { salvaged: { lost: [{ first: 2, last: 2 }], versions: [{ name: 'a', id: ids[1] }] } },
+  })
+  t.match(await cli(['repair']), {
+    code: 0,
+    stdout: /2 versions: nothing to recover, all is whole/,
+  })
+  t.match(await cli(['ls', 'p/a', '--json']), { code: 0, json: [{ id: ids[0] }, { id: ids[2] }] })
+  t.match(await cli(['get', 'p/a:v2', '--root', 'out', '--json']), { code: 0 })
+  t.equal(readFileSync(join(folder, 'out', 'a.txt'), 'utf8'), 'three')
 })
