@@ -136,6 +136,12 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
     .argument('<name>', 'NAME[:ALIAS|:vN|@ID]')
     .option('--root <dir>', 'folder (default: ./artifacts/NAME-vN)')
     .option('--overwrite', 'replace files whose content is not in the store')
+    .addOption(
+      new Option('--link <how>', 'reflink, else copy; links lead to the store itself, read-only')
+        .choices(['reflink', 'copy', 'hardlink', 'symlink'] as const)
+        .default('reflink' as const),
+    )
+    .option('--verify', 'hash what is not copied too, rather than trust its recorded stat')
     .option('--allow-missing-references', 'leave out references whose bytes changed or are gone')
     .addOption(json())
     .action(async (name, options) => {

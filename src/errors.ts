@@ -45,6 +45,7 @@ export const ERRORS = {
   FILE_CHANGED: row(400, 1, 'log it again when nothing writes to it'),
   FILE_UNSUPPORTED: row(400, 1, 'only files and folders can be added'),
   CHECKOUT_CONFLICT: row(409, 1, 'choose another folder, or move what is in the way'),
+  LINK_REFUSED: row(409, 1, 'use --link reflink or copy (the default), or sync the version first'),
 
   // References to bytes elsewhere.
   INVALID_URI: row(400, 2, 'write http(s)://…, s3://BUCKET/KEY, gs://BUCKET/KEY or file:///PATH'),

@@ -1,10 +1,14 @@
 import { useArtifact } from '../../src/artifact/use-artifact.js'
+import type { DownloadOptions } from '../../src/artifact/version-files.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
 
 export async function get(
   name: string,
-  options: { root?: string; overwrite?: boolean; allowMissingReferences?: boolean },
+  options: Pick<
+    DownloadOptions,
+    'root' | 'overwrite' | 'link' | 'verify' | 'allowMissingReferences'
+  >,
   context: Context,
 ): Promise<Result> {
   const workspace = openContext(context)

@@ -222,9 +222,8 @@ export class Artifact {
   async content(): Promise<ArtifactContent> {
     await this.#settled()
     if (this.#failure) throw this.#failure.error
-    this.#adding ??= beginAdding(this.store)
-    const { ingest } = this.#adding
-    const epoch = await this.#adding.epoch
+    const { ingest, end } = this.#begin()
+    const epoch = await end()
     return { ingest, epoch, entries: this.#entries.sorted(), external: this.#entries.external() }
   }
 
@@ -250,15 +249,21 @@ export class Artifact {
   }
 
   #open(): Ingest {
+    return this.#begin().ingest
+  }
+
+  #begin(): Adding {
     this.#adding ??= beginAdding(this.store)
-    return this.#adding.ingest
+    return this.#adding
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {
-    const add = work().catch(error => {
-      this.#failure ??= { error }
-      throw error
-    })
+    const add = this.#begin()
+      .begun.then(work)
+      .catch(error => {
+        this.#failure ??= { error }
+        throw error
+      })
     this.#adds.add(add)
     const done = () => this.#adds.delete(add)
     // Also marks the promise as handled: `content` rethrows what nobody awaited.
@@ -305,7 +310,6 @@ export class Artifact {
     rule: AddRule,
     options: AddReferenceOptions,
   ): Promise<void> {
-    this.#open()
     let files = 0
     let bytes = 0
     const run = new EntryRun()

@@ -6,6 +6,7 @@ import type { Entry } from '../model/entry.js'
 import type { CollectionName, Version } from '../model/version.js'
 import type { RemoteVersion } from '../remote/remote.js'
 import { readEntries } from '../store/manifest.js'
+import { checkLinkMode, isShared, type LinkMode } from '../store/object-linker.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { VerifyResult } from '../store/verify.js'
 import { pullVersion } from '../sync/pull.js'
@@ -204,10 +205,13 @@ export class LoggedArtifact implements CollectionName {
    * have stay.
    * @returns the absolute path of the folder.
    * @throws `CHECKOUT_CONFLICT`, `BLOB_MISSING`, `BLOB_DAMAGED`, the remote's errors, and for a
-   *   reference, naming it, `REFERENCE_CHANGED` and its like.
+   *   reference, naming it, `REFERENCE_CHANGED` and its like; `LINK_REFUSED` for hard and symbolic
+   *   links where they cannot be made, and to a version that no remote has.
    */
   async download(options: DownloadOptions = {}): Promise<string> {
+    checkLinkMode(options.link)
     await this.fetch(options)
+    if (options.link && isShared(options.link)) await this.#expectSynced(options.link)
     const root = options.root ?? join('artifacts', `${this.name}-${this.version}`)
     return downloadFiles(this.#workspace.store, this.#row, root, options)
   }
@@ -246,6 +250,17 @@ export class LoggedArtifact implements CollectionName {
       if (error instanceof ArtifactError) return [error]
       throw error
     }
+  }
+
+  /** What is edited through a link can be healed from the remote only. */
+  async #expectSynced(link: LinkMode): Promise<void> {
+    const version = await this.#workspace.store.catalog.getVersion(this.id)
+    if (version?.state === 'synced') return
+    throw new ArtifactError(
+      'LINK_REFUSED',
+      `"${this.name}:${this.version}" is not synced: a ${link} would lead to its only copy`,
+      { details: { name: this.name, id: this.id, link } },
+    )
   }
 
   async #isSynced(): Promise<boolean> {

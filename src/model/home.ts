@@ -11,6 +11,7 @@ export const homePaths = (home: string) => ({
   objects: join(home, 'objects'),
   catalog: join(home, 'catalog'),
   host: join(home, 'host'),
+  exposed: join(home, 'exposed'),
   tmp: join(home, 'tmp'),
   damaged: join(home, 'damaged'),
   verifyState: join(home, 'verify.json'),

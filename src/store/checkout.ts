@@ -5,10 +5,11 @@ import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors
 import type { BlobKey } from '../model/blob-key.js'
 import type { Manifest } from '../model/version.js'
 import { locateBlobs } from './locate-blobs.js'
+import type { LinkMode } from './object-linker.js'
 import type { WorkOptions } from './progress.js'
 import { recoverOrThrow } from './recover-blobs.js'
 import type { Store } from './store.js'
-import { fileKey, type TreeItem, type TreeState } from './tree-files.js'
+import { fileKey, type TreeItem, type TreeState, type WriteOptions } from './tree-files.js'
 import { conflict } from './tree-path.js'
 import { type ResolveReferences, TreePool } from './tree-pool.js'
 
@@ -20,6 +21,15 @@ const NAMED_CONFLICTS = 20
 export interface CheckoutOptions extends WorkOptions {
   /** Replace files with other content even if the store does not have it. Default false. */
   overwrite?: boolean
+  /**
+   * How files of 256 KiB and more come about. Default `reflink`, which copies where the file system
+   * does not clone. `hardlink` and `symlink` lead to the store itself: files are read-only, and an
+   * edit in place damages the store, which finds it when it uses the bytes next. Smaller files are
+   * copied in any case.
+   */
+  link?: LinkMode
+  /** Hash what is not copied, rather than trust its recorded stat. Default false. */
+  verify?: boolean
   /** @internal Which files references stand for. Without it they are left out. */
   resolve?: ResolveReferences
 }
@@ -32,13 +42,14 @@ export interface CheckoutResult {
 }
 
 /**
- * Writes the files of a version below `root`. Every byte is verified before its file appears; a
+ * Writes the files of a version below `root`. Every byte is verified before its file appears, or
+ * was when it was stored and its stat has not changed since (see {@link CheckoutOptions.link}); a
  * root that is not there appears whole, or not at all.
  * Files that the version does not have stay. A file in the way is replaced when its content is in
  * the store, so that nothing is lost by it.
  *
  * @throws `CHECKOUT_CONFLICT`, before anything is written, naming what is in the way;
- *   `BLOB_MISSING`, `BLOB_DAMAGED`, naming the entry.
+ *   `BLOB_MISSING`, `BLOB_DAMAGED`, naming the entry; `LINK_REFUSED`.
  */
 export async function checkoutVersion(
   store: Store,
@@ -72,7 +83,8 @@ async function checkoutInto(
   root: string,
   options: CheckoutOptions & { state: RootState },
 ): Promise<CheckoutResult> {
-  const { signal, onProgress, state, resolve } = options
+  const { signal, onProgress, state, resolve, link = 'reflink', verify = false } = options
+  const writing = { unseen: state === 'new', link, verify }
   const pool = new TreePool(store.home, realpathSync(root))
   try {
     const same: true[] = []
@@ -84,7 +96,7 @@ async function checkoutInto(
       pieces,
       async (items, first) => {
         const missing = items.filter((_, index) => !same[first + index])
-        await writeItems(store, pool, missing, { unseen: state === 'new', signal })
+        await writeItems(store, pool, missing, { ...writing, signal })
         result.written += missing.length
         result.kept += items.length - missing.length
         for (const item of items) bytes += item.size
@@ -174,11 +186,11 @@ async function writeItems(
   store: Store,
   pool: TreePool,
   items: TreeItem[],
-  { unseen, signal }: { unseen: boolean; signal?: AbortSignal | undefined },
+  { signal, ...options }: WriteOptions & { signal?: AbortSignal | undefined },
 ): Promise<void> {
   let rest = items
   for (let attempt = 1; rest.length > 0; attempt += 1) {
-    const losses = await pool.runLocated(store, rest, items => ({ do: 'write', items, unseen }))
+    const losses = await pool.runLocated(store, rest, items => ({ do: 'write', items, options }))
     const failed = rest.flatMap((item, index) => {
       const error = losses[index]
       return error ? [{ item, key: fileKey(item), error: ArtifactError.from(error) }] : []

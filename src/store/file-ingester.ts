@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fchmodSync, fdatasyncSync, fstatSync, rmSync } from 'node:fs'
+import { closeSync, fdatasyncSync, fstatSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DirectWriter } from '../disk/direct-writer.js'
 import { publishFiles } from '../disk/publish.js'
@@ -17,6 +17,7 @@ import { objectPath, packPath } from '../model/home.js'
 import { KIND_NUMBERS, type RawHeader } from '../pack/format.js'
 import { PackWriter } from '../pack/pack-writer.js'
 import { STATS_A_FILE } from './folder-block.js'
+import { sealObject } from './object-trust.js'
 import { flushInPlace, isFileError, openSource, readAsSeen, readSome } from './source-file.js'
 import { TreeBatch } from './tree-batch.js'
 
@@ -270,7 +271,7 @@ export class FileIngester {
       })
       out.end()
       fdatasyncSync(out.fd)
-      fchmodSync(out.fd, 0o444)
+      sealObject(out.fd)
       return { in: 'file', key: { kind: 'blob', digest: hasher.digest(), size: length }, path }
     } catch (error) {
       rmSync(path, { force: true })

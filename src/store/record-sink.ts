@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fchmodSync, fdatasync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fdatasync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { publishFiles } from '../disk/publish.js'
@@ -8,6 +8,7 @@ import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { objectPath, packPath } from '../model/home.js'
 import { PackWriter } from '../pack/pack-writer.js'
 import { PACK_BYTES, PACK_RECORDS } from './file-ingester.js'
+import { sealObject } from './object-trust.js'
 import type { Store } from './store.js'
 import { createWriterFolder, type WriterFolder } from './writer-folder.js'
 
@@ -54,7 +55,7 @@ export class RecordSink {
     const fd = attempt(() => openSync(path, 'wx', 0o600))
     try {
       for await (const part of parts) attempt(() => writeFileSync(fd, part))
-      attempt(() => fchmodSync(fd, 0o444))
+      attempt(() => sealObject(fd))
       await flushFile(fd).catch(error => {
         throw storeError(error, doing)
       })

@@ -4,19 +4,24 @@ import {
   fstatSync,
   lstatSync,
   openSync,
+  readlinkSync,
   readSync,
   renameSync,
   rmSync,
   type Stats,
+  statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors.js'
 import { type Hasher, type HasherSet, hashBytes } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf, type Digest } from '../model/digest.js'
+import { homePaths, objectPath } from '../model/home.js'
 import { LARGE_BYTES } from './file-ingester.js'
 import type { BlobPlace } from './locate-blobs.js'
+import { isShared, type LinkMode, type ObjectLinker } from './object-linker.js'
+import { exposeObjects, isTrusted, noteHashed, statObject } from './object-trust.js'
 import { blobError, blobFile, isLoss, readBlob } from './read-blob.js'
 import { fileError } from './source-file.js'
 import { conflict, type TreePaths } from './tree-path.js'
@@ -48,20 +53,24 @@ export type TreeState =
 export async function checkTree(
   paths: TreePaths,
   items: TreeItem[],
-  { hashers }: { hashers: HasherSet },
+  { home, hashers }: { home: string; hashers: HasherSet },
 ): Promise<TreeState[]> {
   const states: TreeState[] = []
   for (const item of items) {
     const hasher = await hashers.get(algorithmOf(item.digest))
-    states.push(checkFile(paths, item, hasher))
+    states.push(checkFile(paths, item, { home, hasher }))
   }
   return states
 }
 
-function checkFile(paths: TreePaths, item: TreeItem, hasher: Hasher): TreeState {
+function checkFile(
+  paths: TreePaths,
+  item: TreeItem,
+  { home, hasher }: { home: string; hasher: Hasher },
+): TreeState {
   try {
     const file = paths.resolve(item.path)
-    const stat = file === null ? undefined : statIfThere(file)
+    const stat = file === null ? undefined : statIfThere(file, home)
     if (!file || !stat) return { is: 'absent' }
     if (!stat.isFile()) throw conflict(file, 'is not a regular file')
     const digest = hashFile(file, hasher)
@@ -73,9 +82,13 @@ function checkFile(paths: TreePaths, item: TreeItem, hasher: Hasher): TreeState 
   }
 }
 
-function statIfThere(file: string): Stats | undefined {
+/** Follows a link only if it leads to an object of the store, as a checkout makes them. */
+function statIfThere(file: string, home: string): Stats | undefined {
   try {
-    return lstatSync(file)
+    const stat = lstatSync(file)
+    const objects = homePaths(home).objects + sep
+    const isOurs = stat.isSymbolicLink() && readlinkSync(file).startsWith(objects)
+    return isOurs ? statSync(file) : stat
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
     throw fileError(error, file)
@@ -92,25 +105,49 @@ function hashFile(file: string, hasher: Hasher): Digest {
   return hasher.digest()
 }
 
+export interface WriteOptions {
+  /** Nobody sees the folder before it is complete. */
+  unseen: boolean
+  link: LinkMode
+  /** Hash objects that are not copied, rather than trust their recorded stat. */
+  verify: boolean
+}
+
+interface Writing extends WriteOptions {
+  home: string
+  hashers: HasherSet
+  linker: ObjectLinker
+}
+
 /**
  * Writes entries to their files. Unless the folder is `unseen` until it is complete, each is written
  * under another name and renamed when its bytes have been verified: a file is there whole and
  * right, or as it was before.
  * @returns for each null, or the `BLOB_DAMAGED` or `BLOB_MISSING` for which it was not written.
+ * @throws `LINK_REFUSED`.
  */
 export async function writeTree(
-  home: string,
   paths: TreePaths,
   items: PlacedItem[],
-  { hashers, unseen }: { hashers: HasherSet; unseen: boolean },
+  writing: Writing,
 ): Promise<(ErrorData | null)[]> {
-  const losses: (ErrorData | null)[] = []
-  for (const item of items) {
+  const { home, hashers, link, unseen } = writing
+  const losses: (ErrorData | null)[] = items.map(() => null)
+  const shared: Digest[] = []
+  for (const [index, item] of items.entries()) {
+    if (!isShared(link) || item.place.in !== 'object') continue
+    const hasher = await hashers.get(algorithmOf(item.digest))
+    losses[index] = listLoss(() => checkObject(item, { ...writing, hasher }))
+    if (!losses[index]) shared.push(item.digest)
+  }
+  exposeObjects(home, shared)
+  for (const [index, item] of items.entries()) {
+    if (losses[index]) continue
     const hasher = await hashers.get(algorithmOf(item.digest))
     const file = paths.resolve(item.path, { create: true })!
     const name = `.artifact-${randomBytes(6).toString('hex')}`
     const temporary = unseen ? file : join(dirname(file), name)
-    losses.push(listLoss(() => writeEntry(home, item, hasher, { file, temporary })))
+    losses[index] = listLoss(() => writeEntry(item, { ...writing, hasher, file, temporary }))
   }
   return losses
 }
@@ -126,25 +163,54 @@ function listLoss(work: () => void): ErrorData | null {
   }
 }
 
-function writeEntry(
-  home: string,
-  item: PlacedItem,
-  hasher: Hasher,
-  { file, temporary }: { file: string; temporary: string },
-): void {
+type WritingEntry = Writing & { hasher: Hasher; file: string; temporary: string }
+
+function writeEntry(item: PlacedItem, writing: WritingEntry): void {
+  const { file, temporary } = writing
   try {
-    const out = openSync(temporary, 'wx', 0o666)
-    try {
-      copyVerified(home, item, hasher, bytes => writeFileSync(out, bytes))
-    } finally {
-      closeSync(out)
-    }
-    if (temporary !== file) renameSync(temporary, file)
+    fillFile(item, writing)
+    if (temporary === file) return
+    renameSync(temporary, file)
+    // To rename one hard link to another of the same file does nothing.
+    if (writing.link === 'hardlink') rmSync(temporary, { force: true })
   } catch (error) {
+    const code = systemCode(error)
+    if (code === 'EEXIST')
+      throw conflict(file, 'is another entry here: the file system has one name')
     rmSync(temporary, { force: true })
-    if (systemCode(error) === 'EISDIR') throw conflict(file, 'is a folder')
+    if (code === 'EISDIR') throw conflict(file, 'is a folder')
     throw storeError(error, `writing ${file}`)
   }
+}
+
+/** Makes the new file `temporary`. */
+function fillFile(item: PlacedItem, { temporary, ...writing }: WritingEntry): void {
+  const { home, hasher, linker, link } = writing
+  const object = item.place.in === 'object' ? objectPath(home, item.digest) : undefined
+  if (object && isShared(link)) {
+    linker.share(object, temporary, link)
+    return
+  }
+  if (object && link === 'reflink' && linker.clones) {
+    checkObject(item, writing)
+    if (linker.clone(object, temporary)) return
+  }
+  const out = openSync(temporary, 'wx', 0o666)
+  try {
+    copyVerified(home, item, hasher, bytes => writeFileSync(out, bytes))
+  } finally {
+    closeSync(out)
+  }
+}
+
+/** Hashes an object that is to be used as it is, unless its stat is to be trusted and may be. */
+function checkObject(
+  item: PlacedItem,
+  { home, hasher, verify }: { home: string; hasher: Hasher; verify: boolean },
+): void {
+  const { digest, size } = item
+  if (!verify && isTrusted(home, { kind: 'blob', digest, size })) return
+  copyVerified(home, item, hasher, () => {})
 }
 
 /**
@@ -184,12 +250,14 @@ function copyVerified(
       use(bytes)
       return
     }
+    const stat = item.place.in === 'object' ? statObject(home, item.digest) : undefined
     hasher.init()
     readFile(blobFile(home, key, item.place)!, bytes => {
       hasher.update(bytes)
       use(bytes)
     })
     if (hasher.digest() !== item.digest) throw damaged(item)
+    if (stat) noteHashed(home, item.digest, stat)
   } catch (error) {
     const coded = blobError(error, key)
     const { code, details } = coded

@@ -34,20 +34,25 @@ export interface BatchOptions {
 
 /** Worker threads over one folder, for as long as one checkout or verification takes. */
 export class TreePool {
-  readonly #workers: TaskWorker<TreeTask>[]
-  #next = 0
+  readonly #folders: { home: string; root: string }
+  readonly #size = availableParallelism()
+  /** Started as tasks come: a few files need one. */
+  readonly #workers: TaskWorker<TreeTask>[] = []
+  #next = -1
 
   constructor(home: string, root: string) {
-    const url = new URL('./tree-worker.js', import.meta.url)
-    this.#workers = Array.from(
-      { length: availableParallelism() },
-      () => new TaskWorker<TreeTask>(url, { home, root }),
-    )
+    this.#folders = { home, root }
   }
 
   run<Value>(task: TreeTask): Promise<Value> {
-    this.#next = (this.#next + 1) % this.#workers.length
+    this.#next = (this.#next + 1) % this.#size
+    this.#workers[this.#next] ??= this.#start()
     return this.#workers[this.#next]!.run<Value>(task)
+  }
+
+  #start(): TaskWorker<TreeTask> {
+    const url = new URL('./tree-worker.js', import.meta.url)
+    return new TaskWorker<TreeTask>(url, this.#folders)
   }
 
   /**
@@ -79,7 +84,7 @@ export class TreePool {
     work: (items: TreeItem[], index: number) => Promise<void>,
     { signal, resolve }: BatchOptions = {},
   ): Promise<void> {
-    const most = this.#workers.length * 2
+    const most = this.#size * 2
     const limit = pLimit(most)
     const running = new Set<Promise<void>>()
     let failure: { error: unknown } | undefined

@@ -1,27 +1,42 @@
 import type { HasherSet } from '../hash/hasher.js'
-import { checkTree, type PlacedItem, type TreeItem, verifyBlobs, writeTree } from './tree-files.js'
+import { findDamagedObjects } from './find-damaged-objects.js'
+import type { ObjectLinker } from './object-linker.js'
+import {
+  checkTree,
+  type PlacedItem,
+  type TreeItem,
+  verifyBlobs,
+  type WriteOptions,
+  writeTree,
+} from './tree-files.js'
 import type { TreePaths } from './tree-path.js'
 
 /** What checkout and verify ask of their workers. */
 export type TreeTask =
   | { do: 'check'; items: TreeItem[] }
-  /** `unseen`: nobody sees the folder before it is complete. */
-  | { do: 'write'; items: PlacedItem[]; unseen: boolean }
+  | { do: 'write'; items: PlacedItem[]; options: WriteOptions }
   | { do: 'verify'; items: PlacedItem[] }
+  | { do: 'findDamaged' }
 
 export interface TreeContext {
   home: string
   paths: TreePaths
   hashers: HasherSet
+  linker: ObjectLinker
 }
 
-export function runTreeTask({ home, paths, hashers }: TreeContext, task: TreeTask): unknown {
+export function runTreeTask(
+  { home, paths, hashers, linker }: TreeContext,
+  task: TreeTask,
+): unknown {
   switch (task.do) {
     case 'check':
-      return checkTree(paths, task.items, { hashers })
+      return checkTree(paths, task.items, { home, hashers })
     case 'write':
-      return writeTree(home, paths, task.items, { hashers, unseen: task.unseen })
+      return writeTree(paths, task.items, { ...task.options, home, hashers, linker })
     case 'verify':
       return verifyBlobs(home, task.items, { hashers })
+    case 'findDamaged':
+      return findDamagedObjects(home, { hashers })
   }
 }

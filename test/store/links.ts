@@ -1,0 +1,265 @@
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { mountImage } from '../../fixtures/mount-image.js'
+import { damageBlob } from '../../fixtures/store/damage-blob.js'
+import { listStored } from '../../fixtures/store/list-stored.js'
+import { logTree } from '../../fixtures/store/log-tree.js'
+import { createHasher, hashBytes } from '../../src/hash/hasher.js'
+import { homePaths, objectPath } from '../../src/model/home.js'
+import { encodePackStream } from '../../src/pack/encode-pack-stream.js'
+import { parsePackStream } from '../../src/pack/parse-pack-stream.js'
+import { checkExposed } from '../../src/store/check-exposed.js'
+import { checkoutVersion } from '../../src/store/checkout.js'
+import { isTrusted } from '../../src/store/object-trust.js'
+import { openRecords } from '../../src/store/open-records.js'
+import { receiveRecords } from '../../src/store/receive-records.js'
+import { openStore, type Store } from '../../src/store/store.js'
+import { verifyFolder } from '../../src/store/verify.js'
+
+const large = Buffer.alloc(600_000, 'large ')
+const digest = hashBytes(await createHasher('xxh128'), large)
+const key = { kind: 'blob' as const, digest, size: large.length }
+
+/** A version with a small file and two large ones of the same content, in `base`. */
+async function setUp(t: Test, base = t.testdir({})) {
+  const source = join(base, 'source')
+  mkdirSync(source)
+  writeFileSync(join(source, 'small.txt'), 'small')
+  writeFileSync(join(source, 'large.bin'), large)
+  writeFileSync(join(source, 'twin.bin'), large)
+  const store = openStore(join(base, 'home'))
+  t.teardown(() => store.close())
+  const version = await logTree(store, source)
+  const object = objectPath(store.home, digest)
+  const out = (name: string) => join(base, name)
+  return { base, source, store, version, object, out }
+}
+
+/** Changes one byte through a link, as whoever may write to the file does. */
+function editInPlace(file: string): void {
+  const { atime, mtime } = statSync(file)
+  chmodSync(file, 0o644)
+  const bytes = readFileSync(file)
+  bytes[5]! ^= 1
+  writeFileSync(file, bytes)
+  utimesSync(file, atime, mtime)
+}
+
+async function readRecords(store: Store): Promise<void> {
+  for await (const { body } of openRecords(store, [key], { require: true })) {
+    for await (const _ of body as AsyncIterable<Uint8Array>);
+  }
+}
+
+t.test('hard links and symbolic links lead to objects; small files are copied', async t => {
+  const { store, version, object, out } = await setUp(t)
+  await checkoutVersion(store, version, out('hard'), { link: 'hardlink' })
+  for (const name of ['large.bin', 'twin.bin']) {
+    t.equal(statSync(join(out('hard'), name)).ino, statSync(object).ino)
+  }
+  t.equal(statSync(object).nlink, 3)
+  t.equal(statSync(join(out('hard'), 'large.bin')).mode & 0o777, 0o444)
+  const small = statSync(join(out('hard'), 'small.txt'))
+  t.match(
+    { nlink: small.nlink, writable: (small.mode & 0o200) !== 0 },
+    { nlink: 1, writable: true },
+  )
+
+  await checkoutVersion(store, version, out('soft'), { link: 'symlink' })
+  t.equal(readlinkSync(join(out('soft'), 'twin.bin')), object)
+  t.notOk(lstatSync(join(out('soft'), 'small.txt')).isSymbolicLink())
+  t.same((await verifyFolder(store, version, out('soft'))).problems, [])
+  t.same((await verifyFolder(store, version, out('hard'))).problems, [])
+})
+
+t.test('links are kept, replaced and made into copies like files', async t => {
+  const { base, store, version, out } = await setUp(t)
+  const other = join(base, 'other')
+  mkdirSync(other)
+  const changed = Buffer.alloc(700_000, 'other ')
+  writeFileSync(join(other, 'large.bin'), changed)
+  const next = await logTree(store, other)
+  for (const link of ['hardlink', 'symlink'] as const) {
+    const root = out(link)
+    mkdirSync(root)
+    t.match(await checkoutVersion(store, version, root, { link }), { written: 3, kept: 0 })
+    t.match(await checkoutVersion(store, version, root, { link }), { written: 0, kept: 3 })
+    t.match(await checkoutVersion(store, version, root), { written: 0, kept: 3 })
+    t.match(await checkoutVersion(store, next, root, { link }), { written: 1, kept: 0 })
+    t.same(readFileSync(join(root, 'large.bin')), changed)
+    t.match(await checkoutVersion(store, version, root, { link: 'copy' }), { written: 1, kept: 2 })
+    const copied = lstatSync(join(root, 'large.bin'))
+    t.match({ nlink: copied.nlink, file: copied.isFile() }, { nlink: 1, file: true })
+    t.same(readFileSync(join(root, 'large.bin')), large)
+    t.same(readdirSync(root), ['large.bin', 'small.txt', 'twin.bin'], 'nothing else is left')
+  }
+  t.same(readFileSync(objectPath(store.home, digest)), large, 'the objects stay as they were')
+})
+
+t.test('what is linked is as it was stored, or is hashed', async t => {
+  const { store, version, object, out } = await setUp(t)
+  t.ok(isTrusted(store.home, key))
+  // Only whoever may write into the store can do this: the stat is as it was, so it is trusted.
+  editInPlace(object)
+  chmodSync(object, 0o444)
+  t.ok(isTrusted(store.home, key))
+  await checkoutVersion(store, version, out('trusted'), { link: 'symlink' })
+  const damaged = { code: 'BLOB_DAMAGED', details: { path: 'large.bin', digest } }
+  const refused: [string, Parameters<typeof checkoutVersion>[3]][] = [
+    ['verify', { link: 'hardlink', verify: true }],
+    ['copy', { link: 'copy' }],
+    ['exposed', { link: 'symlink' }],
+  ]
+  for (const [name, options] of refused) {
+    await t.rejects(checkoutVersion(store, version, out(name), options), damaged, name)
+    t.notOk(existsSync(out(name)))
+  }
+})
+
+t.test('an object that was written to is not linked', async t => {
+  const { store, version, out } = await setUp(t)
+  await damageBlob(store, digest)
+  t.notOk(isTrusted(store.home, key))
+  for (const link of ['reflink', 'hardlink', 'symlink'] as const) {
+    const damaged = { code: 'BLOB_DAMAGED', details: { path: 'large.bin' } }
+    await t.rejects(checkoutVersion(store, version, out(link), { link }), damaged)
+  }
+  rmSync(objectPath(store.home, digest))
+  for (const link of ['reflink', 'hardlink', 'symlink'] as const) {
+    const missing = { code: 'BLOB_MISSING', details: { path: 'large.bin' } }
+    await t.rejects(checkoutVersion(store, version, out(link), { link }), missing)
+  }
+})
+
+t.test('an edit in place through a link is found before the bytes are used', async t => {
+  for (const link of ['hardlink', 'symlink'] as const) {
+    t.test(link, async t => {
+      const { store, version, object, out } = await setUp(t)
+      await checkoutVersion(store, version, out('linked'), { link })
+      t.equal(readdirSync(homePaths(store.home).exposed).length, 1, 'it is marked as exposed')
+      t.notOk(isTrusted(store.home, key), 'it is hashed before it is used')
+      await checkExposed(store)
+      await readRecords(store)
+      await checkoutVersion(store, version, out('again'), { link })
+
+      editInPlace(join(out('linked'), 'large.bin'))
+      t.not(readFileSync(object)[5], large[5])
+      await t.rejects(checkExposed(store), { code: 'BLOB_DAMAGED', details: { digest } })
+      await t.rejects(readRecords(store), { code: 'BLOB_DAMAGED', details: { digest } })
+      for (const how of ['reflink', 'copy', 'hardlink', 'symlink'] as const) {
+        const checkout = checkoutVersion(store, version, out(`new ${how}`), { link: how })
+        await t.rejects(checkout, { code: 'BLOB_DAMAGED', details: { path: 'large.bin', digest } })
+        t.notOk(existsSync(out(`new ${how}`)))
+      }
+      const there = checkoutVersion(store, version, out('linked'), { link })
+      await t.rejects(there, { code: 'CHECKOUT_CONFLICT' }, 'the edit is not thrown away')
+    })
+  }
+})
+
+t.test('an exposed object stays so when the index is built again', async t => {
+  const { store, version, out } = await setUp(t)
+  await checkoutVersion(store, version, out('linked'), { link: 'symlink' })
+  await store.close()
+  rmSync(homePaths(store.home).catalog, { recursive: true })
+  const reopened = openStore(store.home)
+  t.teardown(() => reopened.close())
+  editInPlace(join(out('linked'), 'large.bin'))
+  await t.rejects(checkExposed(reopened), { code: 'BLOB_DAMAGED' })
+})
+
+t.test('an exposed object that was hashed and is not touched is trusted again', async t => {
+  const { store, version, object, out } = await setUp(t)
+  await checkoutVersion(store, version, out('linked'), { link: 'symlink' })
+  await checkExposed(store)
+  t.notOk(isTrusted(store.home, key), 'it changed too shortly before')
+  const [mark] = readdirSync(homePaths(store.home).exposed)
+  const { ino, size, mtimeNs, ctimeNs } = statSync(object, { bigint: true })
+  const path = join(homePaths(store.home).exposed, mark!)
+  writeFileSync(path, `${ino} ${size} ${mtimeNs} ${ctimeNs}\n`)
+  t.ok(isTrusted(store.home, key))
+  editInPlace(object)
+  t.notOk(isTrusted(store.home, key), 'setting the mtime back does not help')
+})
+
+t.test('copies are made where the file system makes no clones', async t => {
+  const { store, version, object, out } = await setUp(t)
+  await checkoutVersion(store, version, out('default'))
+  const file = statSync(join(out('default'), 'large.bin'))
+  t.not(file.ino, statSync(object).ino)
+  t.equal(file.mode & 0o777, statSync(join(out('default'), 'small.txt')).mode & 0o777)
+  appendFileSync(join(out('default'), 'large.bin'), 'x')
+  t.same(readFileSync(object), large)
+  t.same(listStored(store.home).objects, [object])
+})
+
+t.test('clones share their blocks and are files of their own', async t => {
+  const { folder, skip } = mountImage(t, 'xfs')
+  if (skip !== undefined) return t.plan(0, skip)
+  const { base, store, version, object, out } = await setUp(t, folder)
+  const huge = Buffer.alloc(64 * 2 ** 20, 'huge')
+  mkdirSync(join(base, 'more'))
+  writeFileSync(join(base, 'more', 'huge.bin'), huge)
+  const more = await logTree(store, join(base, 'more'))
+  const free = () => statfsSync(base).bfree * statfsSync(base).bsize
+  const before = free()
+  await checkoutVersion(store, more, out('clone'))
+  await checkoutVersion(store, more, out('verified'), { link: 'reflink', verify: true })
+  t.ok(before - free() < 2 ** 20, 'two clones of 64 MiB take less than 1 MiB')
+  for (const name of ['clone', 'verified']) {
+    t.same(readFileSync(join(out(name), 'huge.bin')), huge)
+  }
+
+  await checkoutVersion(store, version, out('small'))
+  const file = statSync(join(out('small'), 'large.bin'))
+  t.equal(file.mode & 0o777, statSync(join(out('small'), 'small.txt')).mode & 0o777)
+  t.ok(file.mtimeMs > Date.now() - 600_000, 'it is as old as a copy would be')
+  appendFileSync(join(out('small'), 'large.bin'), 'x')
+  t.same(readFileSync(object), large, 'the object does not change with it')
+  t.ok(isTrusted(store.home, key))
+
+  await damageBlob(store, digest)
+  await t.rejects(checkoutVersion(store, version, out('damaged')), {
+    code: 'BLOB_DAMAGED',
+    details: { path: 'large.bin' },
+  })
+  t.notOk(existsSync(out('damaged')))
+})
+
+t.test('a link to another file system is refused', async t => {
+  const { folder, skip } = mountImage(t, 'xfs')
+  if (skip !== undefined) return t.plan(0, skip)
+  const { store, version } = await setUp(t)
+  const root = join(folder, 'out')
+  const hard = checkoutVersion(store, version, root, { link: 'hardlink' })
+  await t.rejects(hard, { code: 'LINK_REFUSED' })
+  t.notOk(existsSync(root))
+  await checkoutVersion(store, version, root, { link: 'symlink' })
+  t.same(readFileSync(join(root, 'large.bin')), large)
+  await checkoutVersion(store, version, join(folder, 'default'))
+  t.same(readFileSync(join(folder, 'default', 'large.bin')), large)
+})
+
+t.test('what was received is trusted like what was logged', async t => {
+  const { store, out } = await setUp(t)
+  const other = openStore(out('other'))
+  t.teardown(() => other.close())
+  const records = parsePackStream(encodePackStream(openRecords(store, [key])))
+  t.match(await receiveRecords(other, records), { stored: 1, rejected: [] })
+  t.ok(isTrusted(other.home, key))
+})
