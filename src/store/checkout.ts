@@ -5,6 +5,8 @@ import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors
 import type { BlobKey } from '../model/blob-key.js'
 import type { Manifest } from '../model/version.js'
 import { locateBlobs } from './locate-blobs.js'
+import { readEntries } from './manifest.js'
+import { findFold, NameClashes } from './name-clashes.js'
 import type { LinkMode } from './object-linker.js'
 import type { WorkOptions } from './progress.js'
 import { recoverOrThrow } from './recover-blobs.js'
@@ -87,6 +89,7 @@ async function checkoutInto(
   const writing = { unseen: state === 'new', link, verify }
   const pool = new TreePool(store.home, realpathSync(root))
   try {
+    await refuseClashes(store, pieces, root, signal)
     const same: true[] = []
     if (state === 'occupied') await inspect(store, pieces, { ...options, pool, same })
     const result: CheckoutResult = { root, written: 0, kept: 0 }
@@ -175,6 +178,26 @@ async function inspect(
   throw new ArtifactError('CHECKOUT_CONFLICT', `in the way: ${named.join('; ')}${more}`, {
     details: { conflicts: conflicts.length, named },
   })
+}
+
+/** Two entries must not become one file. */
+async function refuseClashes(
+  store: Store,
+  pieces: Manifest['pieces'],
+  root: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const fold = findFold(root)
+  if (!fold) return
+  const clashes = new NameClashes(fold)
+  for await (const entries of readEntries(store, pieces, { signal })) {
+    for (const { path } of entries) {
+      const clash = clashes.add(path)
+      if (!clash) continue
+      const message = `"${clash[0]}" and "${clash[1]}" are one name in ${root}`
+      throw new ArtifactError('CHECKOUT_CONFLICT', message, { details: { root, named: clash } })
+    }
+  }
 }
 
 function describe(path: string, error: ErrorData): string {
