@@ -9,11 +9,10 @@ import { readEntries } from '../store/manifest.js'
 import { checkLinkMode, isShared, type LinkMode } from '../store/object-linker.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { VerifyResult } from '../store/verify.js'
-import { pullVersion } from '../sync/pull.js'
 import { type ArtifactObject, getObject } from './get-object.js'
 import type { LogOutcome } from './log-artifact.js'
 import { orAborted } from './or-aborted.js'
-import { type DownloadOptions, downloadFiles, verifyFiles } from './version-files.js'
+import type { DownloadOptions } from './version-files.js'
 import { remoteOpener, syncWorkspace, type Workspace, whyOffline } from './workspace.js'
 
 /** Pause between two looks at a version that waits for the remote; doubles up to 2 s. */
@@ -31,6 +30,8 @@ export interface Resolution {
   /** When a local answer was last known to be the remote's (ISO 8601); null if it never was. */
   asOf: string | null
 }
+
+// What a log has no use for is loaded when it is first used: checkout, pull, the HTTP client.
 
 /**
  * A version: one that is being logged, or one that was found by its name. Its fields can be read
@@ -213,6 +214,7 @@ export class LoggedArtifact implements CollectionName {
     await this.fetch(options)
     if (options.link && isShared(options.link)) await this.#expectSynced(options.link)
     const root = options.root ?? join('artifacts', `${this.name}-${this.version}`)
+    const { downloadFiles } = await import('./version-files.js')
     return downloadFiles(this.#workspace.store, this.#row, root, options)
   }
 
@@ -227,6 +229,7 @@ export class LoggedArtifact implements CollectionName {
    */
   async verify(root?: string, options: WorkOptions = {}): Promise<VerifyResult> {
     await this.#fetch(options)
+    const { verifyFiles } = await import('./version-files.js')
     return verifyFiles(this.#workspace.store, this.#row, root, options)
   }
 
@@ -236,6 +239,7 @@ export class LoggedArtifact implements CollectionName {
     const { store, settings } = this.#workspace
     const openRemote = await remoteOpener(this.#workspace)
     const remote = openRemote(settings.remote!)
+    const { pullVersion } = await import('../sync/pull.js')
     const { downloadedBytes } = await pullVersion(store, remote, this.#remote, options)
     this.#remote = undefined
     return downloadedBytes

@@ -5,7 +5,7 @@ import { createHealer } from '../sync/create-healer.js'
 import type { OpenRemote } from '../sync/push.js'
 import { startDaemon } from '../sync/start-daemon.js'
 import type { SyncReport } from '../sync/sync-report.js'
-import { type SyncOptions, syncStore } from '../sync/sync-store.js'
+import type { SyncOptions } from '../sync/sync-store.js'
 import { sharedStore } from './shared-store.js'
 
 /** An artifactd that nobody asked for ends after ten minutes without work. */
@@ -59,6 +59,7 @@ export async function syncWorkspace(
 ): Promise<SyncReport> {
   const { settings, store } = workspace
   const openRemote = await remoteOpener(workspace, { retries: FOREGROUND_RETRIES })
+  const { syncStore } = await import('../sync/sync-store.js')
   return syncStore(store, openRemote, { defaultRemote: settings.remote, ...options })
 }
 
