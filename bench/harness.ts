@@ -1,10 +1,20 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { seededBytes } from '../fixtures/make-even-tree.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 export const CLI = join(root, 'dist/cli/artifact.js')
@@ -17,36 +27,44 @@ export interface Measured {
   stdout: string
 }
 
+/** The options of a script: `--rounds`, and those that it names; all are numbers but `--venv`. */
+export function readOptions<Name extends string>(
+  defaults: Record<Name, number>,
+): Record<Name | 'rounds', number> & { venv?: string } {
+  const all: Record<string, number> = { rounds: 5, ...defaults }
+  const { values } = parseArgs({
+    options: Object.fromEntries(
+      [...Object.keys(all), 'venv'].map(name => [name, { type: 'string' as const }]),
+    ),
+  })
+  const { venv, ...numbers } = values as Record<string, string | undefined>
+  for (const [name, text] of Object.entries(numbers)) all[name] = Number(text)
+  return { ...(all as Record<Name | 'rounds', number>), venv }
+}
+
+/** Writes and flushes a file of so many MiB, no two of them alike, that does not compress. */
+export function makeLargeFile(path: string, mib: number): void {
+  const bytes = seededBytes('large', 2 ** 20)
+  const fd = openSync(path, 'w')
+  for (let index = 0; index < mib; index += 1) {
+    for (let at = 0; at < bytes.length; at += 4096) bytes.writeUInt32LE(index, at)
+    writeSync(fd, bytes)
+  }
+  fsyncSync(fd)
+  closeSync(fd)
+}
+
+/** Reads a tree, so that whoever comes next finds it in the page cache. */
+export function warm(tree: string): void {
+  runShell(`find '${tree}' -type f -exec cat {} + > /dev/null`)
+}
+
 /** A fresh folder for one script; everything in it is deleted at the very end, not between runs. */
 export function makeWorkFolder(name: string): { path: string; remove(): void } {
   const base = process.env.BENCH_DIR ?? join(root, 'node_modules/.bench')
   mkdirSync(base, { recursive: true })
   const path = mkdtempSync(join(base, `${name}-`))
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
-}
-
-/** Bytes that do not compress and are the same for the same seed. */
-export function seededBytes(seed: string, length: number): Buffer {
-  const blocks: Buffer[] = []
-  for (let index = 0; index * 32 < length; index += 1) {
-    blocks.push(createHash('sha256').update(`${seed}/${index}`).digest())
-  }
-  return Buffer.concat(blocks).subarray(0, length)
-}
-
-/** `files` files of `size` bytes, no two alike, in `folders` folders. */
-export function makeTree(
-  path: string,
-  { files, size, folders }: { files: number; size: number; folders: number },
-): void {
-  const bytes = seededBytes('tree', size)
-  for (let folder = 0; folder < folders; folder += 1) {
-    mkdirSync(join(path, `d${folder}`), { recursive: true })
-  }
-  for (let index = 0; index < files; index += 1) {
-    bytes.writeUInt32LE(index, 0)
-    writeFileSync(join(path, `d${index % folders}`, `f${index}.bin`), bytes)
-  }
 }
 
 /** Runs `artifact` as a user would, process start counted. */
@@ -68,9 +86,14 @@ export function runProgram(script: string, args: string[], env: Record<string, s
   return { seconds, peakMiB: Number(readFileSync(peak, 'utf8')) / 1024, stdout: result.stdout }
 }
 
-export function runShell(command: string): number {
+/** @returns the seconds that it took. */
+export function runShell(command: string, env: Record<string, string> = {}): number {
   const started = process.hrtime.bigint()
-  const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync('sh', ['-c', command], {
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+    maxBuffer: 1 << 28,
+  })
   if (status !== 0) throw new Error(`${command}: ${stderr}`)
   return Number(process.hrtime.bigint() - started) / 1e9
 }
@@ -112,6 +135,45 @@ export function summarize(values: number[]): { median: number; text: string } {
   const median = sorted[Math.floor(sorted.length / 2)]!
   const digits = (value: number) => value.toPrecision(3)
   return { median, text: `${digits(median)} (${digits(sorted[0]!)}–${digits(sorted.at(-1)!)})` }
+}
+
+/** What was measured, row by row, in rounds that took turns. */
+export class Results {
+  readonly #rows = new Map<string, { seconds: number[]; peaks: number[] }>()
+
+  add(row: string, measured: number | Measured): void {
+    const known = this.#rows.get(row) ?? { seconds: [], peaks: [] }
+    this.#rows.set(row, known)
+    if (typeof measured === 'number') {
+      known.seconds.push(measured)
+    } else {
+      known.seconds.push(measured.seconds)
+      known.peaks.push(measured.peakMiB)
+    }
+  }
+
+  /**
+   * A table of the rows. Each ratio is of two times of one round; its median stands with the least
+   * and the greatest.
+   * @param bases the rows that all others are compared with, as far as they were measured.
+   */
+  format(bases: string[]): string {
+    const known = bases.filter(base => this.#rows.has(base))
+    const head = ['step', 'seconds', ...known.map(base => `× ${base}`), 'peak MiB']
+    const lines = [...this.#rows].map(([row, { seconds, peaks }]) => {
+      const ratios = known.map(base => {
+        const others = this.#rows.get(base)!.seconds
+        return row === base
+          ? '1'
+          : summarize(seconds.map((value, round) => value / others[round]!)).text
+      })
+      const peak = peaks.length > 0 ? String(Math.round(Math.max(...peaks))) : '–'
+      return [row, summarize(seconds).text, ...ratios, peak]
+    })
+    return [head, head.map(() => '---'), ...lines]
+      .map(cells => `| ${cells.join(' | ')} |`)
+      .join('\n')
+  }
 }
 
 export function describeMachine(): string {

@@ -8,10 +8,11 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import pLimit from 'p-limit'
+import { seededBytes } from '../fixtures/make-even-tree.js'
 import { startProxy } from '../fixtures/references/proxy.js'
 import { lacksServer, s3Environment, startS3Server } from '../fixtures/references/test-server.js'
 import { cliIn } from '../fixtures/run-cli.js'
-import { describeMachine, makeWorkFolder, runArtifact, seededBytes, summarize } from './harness.js'
+import { describeMachine, makeWorkFolder, runArtifact, summarize } from './harness.js'
 
 /** A prefix of 10,000 objects of 1 KiB on a real S3 server over loopback; `bench/README.md`. */
 const OBJECTS = 10_000
