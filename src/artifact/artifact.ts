@@ -8,7 +8,6 @@ import { normalizeArtifactPath } from '../model/artifact-path.js'
 import type { Entry } from '../model/entry.js'
 import { normalizeMetadata } from '../model/metadata.js'
 import { checkName, checkProject, checkType } from '../model/names.js'
-import type { Ingest } from '../store/ingest.js'
 import { ingestTree } from '../store/ingest-tree.js'
 import { checkAborted } from '../store/progress.js'
 import { readSettings } from '../store/settings.js'
@@ -173,7 +172,7 @@ export class Artifact {
    */
   async get(name: string): Promise<ArtifactObject> {
     await this.#settled()
-    await this.#open().flush()
+    await this.#begin().ingest.flush()
     return getObject({ store: this.store, entries: () => this.entries() }, name)
   }
 
@@ -248,10 +247,6 @@ export class Artifact {
     })
   }
 
-  #open(): Ingest {
-    return this.#begin().ingest
-  }
-
   #begin(): Adding {
     this.#adding ??= beginAdding(this.store)
     return this.#adding
@@ -282,13 +277,13 @@ export class Artifact {
     if (policy === 'immutable') {
       const add = (file: string, path: string) =>
         this.#addLocal(file, prefix + path, { ...rule, source: file }, { policy })
-      const work = { ready: () => this.#open().ready(), add, onProgress, signal }
+      const work = { ready: () => this.#begin().ingest.ready(), add, onProgress, signal }
       await addEachFile(root, { patterns, refuseLinks, ...work })
       return
     }
     const { catalog, algorithm } = this.store
     const done = { files: 0, bytes: 0 }
-    const node = await ingestTree({ ingest: this.#open(), catalog, algorithm }, root, {
+    const node = await ingestTree({ ingest: this.#begin().ingest, catalog, algorithm }, root, {
       patterns,
       refuseLinks,
       signal,
@@ -332,7 +327,7 @@ export class Artifact {
   ): Promise<Entry> {
     checkAborted(signal)
     const path = normalizeArtifactPath(name)
-    const { digest, stat, isNew } = await this.#open().addFile(file, policy)
+    const { digest, stat, isNew } = await this.#begin().ingest.addFile(file, policy)
     checkAborted(signal)
     const external = policy === 'immutable' ? { digest, file, ...stat } : undefined
     const entry = { path, digest, size: stat.size }
@@ -358,7 +353,7 @@ export class Artifact {
   ): Promise<void> {
     checkAborted(signal)
     const path = normalizeArtifactPath(name)
-    const [stored] = await this.#open().addBytes('blob', [bytes])
+    const [stored] = await this.#begin().ingest.addBytes('blob', [bytes])
     checkAborted(signal)
     const size = bytes.length
     this.#put({ path, digest: stored!.digest, size }, rule, stored!.isNew)
@@ -386,7 +381,7 @@ export class Artifact {
   ): Promise<{ entry: Entry } | { error: unknown }> {
     checkAborted(signal)
     const path = normalizeArtifactPath(name)
-    const temporary = join(await this.#open().folder(), randomBytes(8).toString('hex'))
+    const temporary = join(await this.#begin().ingest.folder(), randomBytes(8).toString('hex'))
     try {
       const thrown = await writeNewFile(temporary, write)
       if (thrown) return thrown

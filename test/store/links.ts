@@ -19,17 +19,19 @@ import { mountImage } from '../../fixtures/mount-image.js'
 import { damageBlob } from '../../fixtures/store/damage-blob.js'
 import { listStored } from '../../fixtures/store/list-stored.js'
 import { logTree } from '../../fixtures/store/log-tree.js'
+import { ArtifactError } from '../../src/errors.js'
 import { createHasher, hashBytes } from '../../src/hash/hasher.js'
 import { homePaths, objectPath } from '../../src/model/home.js'
 import { encodePackStream } from '../../src/pack/encode-pack-stream.js'
 import { parsePackStream } from '../../src/pack/parse-pack-stream.js'
 import { checkExposed } from '../../src/store/check-exposed.js'
 import { checkoutVersion } from '../../src/store/checkout.js'
+import { LINK_MODES } from '../../src/store/object-linker.js'
 import { isTrusted } from '../../src/store/object-trust.js'
 import { openRecords } from '../../src/store/open-records.js'
 import { receiveRecords } from '../../src/store/receive-records.js'
 import { openStore, type Store } from '../../src/store/store.js'
-import { verifyFolder } from '../../src/store/verify.js'
+import { type VerifyResult, verifyFolder, verifyInStore } from '../../src/store/verify.js'
 
 const large = Buffer.alloc(600_000, 'large ')
 const digest = hashBytes(await createHasher('xxh128'), large)
@@ -58,6 +60,12 @@ function editInPlace(file: string): void {
   bytes[5]! ^= 1
   writeFileSync(file, bytes)
   utimesSync(file, atime, mtime)
+}
+
+/** @throws what is wrong first. */
+async function expectWhole(verified: Promise<VerifyResult>): Promise<void> {
+  const [first] = (await verified).problems
+  if (first) throw new ArtifactError('BLOB_DAMAGED', first.message)
 }
 
 async function readRecords(store: Store): Promise<void> {
@@ -112,63 +120,86 @@ t.test('links are kept, replaced and made into copies like files', async t => {
 })
 
 t.test('what is linked is as it was stored, or is hashed', async t => {
-  const { store, version, object, out } = await setUp(t)
-  t.ok(isTrusted(store.home, key))
-  // Only whoever may write into the store can do this: the stat is as it was, so it is trusted.
-  editInPlace(object)
-  chmodSync(object, 0o444)
-  t.ok(isTrusted(store.home, key))
-  await checkoutVersion(store, version, out('trusted'), { link: 'symlink' })
-  const damaged = { code: 'BLOB_DAMAGED', details: { path: 'large.bin', digest } }
-  const refused: [string, Parameters<typeof checkoutVersion>[3]][] = [
-    ['verify', { link: 'hardlink', verify: true }],
-    ['copy', { link: 'copy' }],
-    ['exposed', { link: 'symlink' }],
+  const ways: [string, Parameters<typeof checkoutVersion>[3], string | undefined][] = [
+    ['trusted', { link: 'symlink' }, undefined],
+    ['verified', { link: 'hardlink', verify: true }, 'BLOB_DAMAGED'],
+    ['copied', { link: 'copy' }, 'BLOB_DAMAGED'],
   ]
-  for (const [name, options] of refused) {
-    await t.rejects(checkoutVersion(store, version, out(name), options), damaged, name)
-    t.notOk(existsSync(out(name)))
+  for (const [name, options, code] of ways) {
+    const { store, version, object, out } = await setUp(t, t.testdir({}))
+    t.ok(isTrusted(store.home, key))
+    // Only whoever may write into the store can do this: the stat is as it was, so it is trusted.
+    editInPlace(object)
+    t.ok(isTrusted(store.home, key))
+    const checkout = checkoutVersion(store, version, out('out'), options)
+    if (code) await t.rejects(checkout, { code, details: { path: 'large.bin', digest } }, name)
+    else await checkout
+    t.equal(existsSync(out('out')), code === undefined)
+    await store.close()
   }
 })
 
-t.test('an object that was written to is not linked', async t => {
-  const { store, version, out } = await setUp(t)
-  await damageBlob(store, digest)
-  t.notOk(isTrusted(store.home, key))
+t.test('an object that was written to, or is gone, is not linked', async t => {
   for (const link of ['reflink', 'hardlink', 'symlink'] as const) {
-    const damaged = { code: 'BLOB_DAMAGED', details: { path: 'large.bin' } }
-    await t.rejects(checkoutVersion(store, version, out(link), { link }), damaged)
-  }
-  rmSync(objectPath(store.home, digest))
-  for (const link of ['reflink', 'hardlink', 'symlink'] as const) {
-    const missing = { code: 'BLOB_MISSING', details: { path: 'large.bin' } }
-    await t.rejects(checkoutVersion(store, version, out(link), { link }), missing)
+    const { store, version, out } = await setUp(t, t.testdir({}))
+    await damageBlob(store, digest)
+    t.notOk(isTrusted(store.home, key))
+    for (const code of ['BLOB_DAMAGED', 'BLOB_MISSING']) {
+      const checkout = checkoutVersion(store, version, out('out'), { link })
+      await t.rejects(checkout, { code, details: { path: 'large.bin' } }, `${link} ${code}`)
+      t.notOk(existsSync(out('out')))
+    }
+    await store.close()
   }
 })
 
 t.test('an edit in place through a link is found before the bytes are used', async t => {
   for (const link of ['hardlink', 'symlink'] as const) {
-    t.test(link, async t => {
-      const { store, version, object, out } = await setUp(t)
-      await checkoutVersion(store, version, out('linked'), { link })
-      t.equal(readdirSync(homePaths(store.home).exposed).length, 1, 'it is marked as exposed')
-      t.notOk(isTrusted(store.home, key), 'it is hashed before it is used')
-      await checkExposed(store)
-      await readRecords(store)
-      await checkoutVersion(store, version, out('again'), { link })
+    const uses: [string, (made: Awaited<ReturnType<typeof setUp>>) => Promise<unknown>][] = [
+      ['sent', ({ store }) => readRecords(store)],
+      ['verified', ({ store, version }) => expectWhole(verifyInStore(store, version))],
+      ...LINK_MODES.map(how => {
+        const use = ({ store, version, out }: Awaited<ReturnType<typeof setUp>>) =>
+          checkoutVersion(store, version, out('new'), { link: how })
+        return [how, use] as [string, typeof use]
+      }),
+    ]
+    for (const [how, use] of uses) {
+      t.test(`${link}, ${how}`, async t => {
+        const made = await setUp(t)
+        const { store, version, object, out } = made
+        await checkoutVersion(store, version, out('linked'), { link })
+        t.equal(readdirSync(homePaths(store.home).exposed).length, 1, 'it is marked as exposed')
+        t.notOk(isTrusted(store.home, key), 'it is hashed before it is used')
+        t.same(await checkExposed(store), [], 'untouched, it is whole')
+        const file = join(out('linked'), 'large.bin')
+        editInPlace(file)
+        t.not(readFileSync(object)[5], large[5])
+        const there = checkoutVersion(store, version, out('linked'), { link })
+        await t.rejects(there, { code: 'CHECKOUT_CONFLICT' }, 'the edit is not thrown away')
+        await t.rejects(use(made), { code: 'BLOB_DAMAGED' })
+        t.notOk(existsSync(out('new')))
+        t.notOk(existsSync(object), 'what was edited is moved aside')
+        t.equal(existsSync(file), link === 'hardlink', 'a hard link keeps it')
+      })
+    }
+  }
+})
 
-      editInPlace(join(out('linked'), 'large.bin'))
-      t.not(readFileSync(object)[5], large[5])
-      await t.rejects(checkExposed(store), { code: 'BLOB_DAMAGED', details: { digest } })
-      await t.rejects(readRecords(store), { code: 'BLOB_DAMAGED', details: { digest } })
-      for (const how of ['reflink', 'copy', 'hardlink', 'symlink'] as const) {
-        const checkout = checkoutVersion(store, version, out(`new ${how}`), { link: how })
-        await t.rejects(checkout, { code: 'BLOB_DAMAGED', details: { path: 'large.bin', digest } })
-        t.notOk(existsSync(out(`new ${how}`)))
-      }
-      const there = checkoutVersion(store, version, out('linked'), { link })
-      await t.rejects(there, { code: 'CHECKOUT_CONFLICT' }, 'the edit is not thrown away')
-    })
+t.test('what was edited in place does not count as there, whatever its length', async t => {
+  for (const more of ['', 'appended']) {
+    const { store, version, source, object, out } = await setUp(t, t.testdir({}))
+    await checkoutVersion(store, version, out('linked'), { link: 'hardlink' })
+    const file = join(out('linked'), 'large.bin')
+    if (more) appendFileSync(file, more)
+    else editInPlace(file)
+    t.same(await checkExposed(store), [key])
+    t.same(await checkExposed(store), [])
+    const ingest = store.ingest()
+    t.match(await ingest.addFile(join(source, 'large.bin'), 'mutable'), { isNew: true })
+    await ingest.finish()
+    t.same(readFileSync(object), large)
+    await store.close()
   }
 })
 
@@ -180,7 +211,7 @@ t.test('an exposed object stays so when the index is built again', async t => {
   const reopened = openStore(store.home)
   t.teardown(() => reopened.close())
   editInPlace(join(out('linked'), 'large.bin'))
-  await t.rejects(checkExposed(reopened), { code: 'BLOB_DAMAGED' })
+  t.same(await checkExposed(reopened), [key])
 })
 
 t.test('an exposed object that was hashed and is not touched is trusted again', async t => {
