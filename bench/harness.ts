@@ -17,7 +17,7 @@ import { parseArgs } from 'node:util'
 import { seededBytes } from '../fixtures/make-even-tree.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-export const CLI = join(root, 'dist/cli/artifact.js')
+export const CLI = join(root, 'dist/bin/artifact.js')
 const RECORDER = join(root, 'bench/record-peak.mjs')
 
 export interface Measured {
