@@ -1,3 +1,5 @@
+import type { LoggedArtifact } from '../src/artifact/logged-artifact.js'
+
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 /** `1.4 GiB`: powers of 1024, three digits. */
@@ -5,6 +7,12 @@ export function formatBytes(bytes: number): string {
   const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), UNITS.length - 1)
   const value = bytes / 1024 ** power
   return `${power === 0 ? value : Number(value.toPrecision(3))} ${UNITS[power]}`
+}
+
+/** `project/name:v3`, and by its id what has no number. */
+export function labelVersion(version: LoggedArtifact): string {
+  const { project, name, id, versionOrNull } = version
+  return `${project}/${name}${versionOrNull === null ? `@${id.slice(0, 8)}` : `:${versionOrNull}`}`
 }
 
 /** `1 file`, `2 files`. */

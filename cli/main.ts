@@ -100,9 +100,7 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
     .option('-n, --name <name>', 'artifact (default: base name of the first path)')
     .option('-t, --type <type>', 'type of a new artifact', 'dataset')
     .addOption(
-      new Option('-a, --alias <alias>', 'alias besides latest; may be repeated').argParser(
-        (alias: string, others: string[] | undefined) => [...(others ?? []), alias],
-      ),
+      new Option('-a, --alias <alias>', 'alias besides latest; may be repeated').argParser(collect),
     )
     .option('-d, --description <text>', 'what it is')
     .option('--metadata <json>', 'JSON object, or @FILE')
@@ -123,11 +121,33 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
         .argParser(parseCount)
         .default(10_000),
     )
+    .option('--group <group>', 'what parallel runs that build one version have in common')
+    .option('--upsert', 'add to the version of the group, which comes to be with `finish`')
     .option('--wait', 'wait until the remote has it')
     .addOption(json())
     .action(async (paths, options) => {
       const { put } = await import('./commands/put.js')
       await print(put(paths, options, context))
+    })
+
+  program
+    .command('finish')
+    .description('make one version of all that a group of parallel runs upserted')
+    .argument('<name>', 'artifact')
+    .requiredOption('--group <group>', 'the group')
+    .addOption(
+      new Option('-a, --alias <alias>', 'alias besides latest; may be repeated').argParser(collect),
+    )
+    .addOption(
+      new Option('--on-conflict <what>', 'where two runs have different content at one path')
+        .choices(['error', 'last'] as const)
+        .default('error' as const),
+    )
+    .option('--wait', 'wait until the remote has merged it')
+    .addOption(json())
+    .action(async (name, options) => {
+      const { finish } = await import('./commands/finish.js')
+      await print(finish(name, options, context))
     })
 
   program
@@ -252,6 +272,10 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
     })
 
   return program
+}
+
+function collect(value: string, others: string[] | undefined): string[] {
+  return [...(others ?? []), value]
 }
 
 function parseCount(text: string): number {

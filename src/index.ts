@@ -15,6 +15,7 @@ export type {
   Resolution,
   WaitOptions,
 } from './artifact/logged-artifact.js'
+export type { FinishArtifactOptions, UpsertOptions } from './artifact/upsert-artifact.js'
 export type { DownloadOptions } from './artifact/version-files.js'
 export { ArtifactError, type ErrorCode, isArtifactError } from './errors.js'
 export type { Algorithm, Digest } from './model/digest.js'

@@ -1,7 +1,7 @@
 import { useArtifact } from '../../src/artifact/use-artifact.js'
 import type { DownloadOptions } from '../../src/artifact/version-files.js'
 import { type Context, openContext, type Result } from '../context.js'
-import { count, formatBytes } from '../format.js'
+import { count, formatBytes, labelVersion } from '../format.js'
 
 export async function get(
   name: string,
@@ -33,7 +33,7 @@ export async function get(
     project: version.project,
     name: version.name,
     id: version.id,
-    version: version.version,
+    version: version.versionOrNull,
     fileCount: version.fileCount,
     size: version.size,
     downloadedBytes,
@@ -43,7 +43,7 @@ export async function get(
   }
   noteAge(data, workspace.settings.remote !== null, context)
   const text =
-    `${version.project}/${version.name}:${version.version} → ${root}  ` +
+    `${labelVersion(version)} → ${root}  ` +
     `${count(data.fileCount, 'file')}, ${formatBytes(data.size)}; ${formatBytes(downloadedBytes)} fetched`
   return { data, text }
 }

@@ -8,6 +8,7 @@ import { ensureDaemon, type Workspace } from '../../src/artifact/workspace.js'
 import { ArtifactError, systemCode } from '../../src/errors.js'
 import { DEFAULT_TYPE } from '../../src/model/names.js'
 import { parseCollectionName } from '../../src/model/reference-name.js'
+import type { RunInfo } from '../../src/model/version.js'
 import type { Policy } from '../../src/store/file-ingester.js'
 import { fileError } from '../../src/store/source-file.js'
 import { type Context, openContext, type Result } from '../context.js'
@@ -25,10 +26,15 @@ export interface PutOptions {
   symlinks?: 'follow' | 'refuse'
   checksum?: boolean
   maxObjects?: number
+  group?: string
+  upsert?: boolean
   wait?: boolean
 }
 
 export async function put(paths: string[], options: PutOptions, context: Context): Promise<Result> {
+  if (options.upsert && options.alias) {
+    throw new ArtifactError('USAGE', 'parts have no aliases: give them to `artifact finish`')
+  }
   const sources: Source[] = []
   for (const path of paths) sources.push(await parseSource(path, context))
   const defaults = openContext(context)
@@ -55,7 +61,14 @@ export async function put(paths: string[], options: PutOptions, context: Context
     else if (kind === 'folder') await artifact.addDir(path, { ...add, policy, ignore, symlinks })
     else await artifact.addFile(path, { ...add, policy })
   }
-  const run = { id: randomBytes(4).toString('hex'), project, jobType: 'cli_put' }
+  const { group } = options
+  const run: RunInfo = {
+    id: randomBytes(4).toString('hex'),
+    project,
+    jobType: 'cli_put',
+    ...(group !== undefined && { group }),
+  }
+  if (options.upsert) return putPart(artifact, { workspace, run, options, context })
   const logged = logArtifact(workspace, artifact, { project, run, aliases: options.alias })
   await logged.committed
   const { unchanged } = logged
@@ -80,6 +93,32 @@ export async function put(paths: string[], options: PutOptions, context: Context
     warnings,
   }
   return { data, text: describe(data, workspace) }
+}
+
+/** Adds to the open version of the group. */
+async function putPart(
+  artifact: Artifact,
+  {
+    workspace,
+    run,
+    options: { wait },
+    context,
+  }: { workspace: Workspace; run: RunInfo; options: PutOptions; context: Context },
+): Promise<Result> {
+  const { entity, project } = workspace.settings
+  const { upsertArtifact } = await import('../../src/artifact/upsert-artifact.js')
+  const part = upsertArtifact(workspace, artifact, { project, run })
+  await part.committed
+  await ensureDaemon(workspace)
+  if (wait) await part.wait({ signal: context.signal })
+  const { id, name, type, size, fileCount } = part
+  const { group } = run
+  const { dedup } = artifact
+  const data = { entity, project, name, group, id, version: null, type, size, fileCount, dedup }
+  const text =
+    `${project}/${name}: ${count(fileCount, 'file')}, ${formatBytes(size)} added for the group ` +
+    `"${group}"\n  a version when all are in: artifact finish ${project}/${name} --group ${group}`
+  return { data, text }
 }
 
 function parseMetadata(text: string): Record<string, unknown> {
@@ -153,7 +192,7 @@ function describe(
   return `${head}\n${describeNext(data.state, settings)}`
 }
 
-function describeNext(state: string, settings: Workspace['settings']): string {
+export function describeNext(state: string, settings: Workspace['settings']): string {
   if (state === 'synced') return `It is on ${settings.remote}.`
   const safe = `It is safe in ${settings.home}`
   if (settings.remote === null) {

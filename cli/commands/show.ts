@@ -1,6 +1,6 @@
 import { useArtifact } from '../../src/artifact/use-artifact.js'
 import { type Context, openContext, type Result } from '../context.js'
-import { formatBytes } from '../format.js'
+import { formatBytes, labelVersion } from '../format.js'
 import { noteAge } from './get.js'
 
 export async function show(name: string, _options: object, context: Context): Promise<Result> {
@@ -12,7 +12,7 @@ export async function show(name: string, _options: object, context: Context): Pr
     project: version.project,
     name: version.name,
     id: version.id,
-    version: version.version,
+    version: version.versionOrNull,
     type: version.type,
     digest: version.digest,
     size: version.size,
@@ -27,7 +27,7 @@ export async function show(name: string, _options: object, context: Context): Pr
   }
   noteAge(data, workspace.settings.remote !== null, context)
   const lines = [
-    `${data.entity}/${data.project}/${data.name}:${data.version}`,
+    `${data.entity}/${labelVersion(version)}`,
     `  id           ${data.id}`,
     `  type         ${data.type}`,
     `  content      ${data.fileCount} files, ${formatBytes(data.size)}, digest ${data.digest}`,

@@ -4,12 +4,14 @@ import { askRemote, type Workspace } from '../../src/artifact/workspace.js'
 import { decodeExternal } from '../../src/catalog/index-external.js'
 import { storeError, systemCode } from '../../src/errors.js'
 import { homePaths } from '../../src/model/home.js'
+import { NO_NUMBER } from '../../src/model/version.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
 import { readBlob } from '../../src/store/read-blob.js'
 import type { Store } from '../../src/store/store.js'
 import { connectDaemon } from '../../src/sync/daemon-client.js'
 import { collectPages } from '../collect-pages.js'
 import { type Context, openContext, type Result } from '../context.js'
+import { describeItems, type ItemStatus } from '../describe-items.js'
 import { count, formatBytes } from '../format.js'
 
 /** How long the remote may take to show that it is there. */
@@ -27,7 +29,8 @@ export async function status(_options: object, context: Context): Promise<Result
   ])
   const syncing = new Map(daemon?.syncing.map(version => [version.id, version]))
   const versions = await Promise.all(
-    items.map(async ({ versionId: id, entity, project, name, kind, error, remote }) => {
+    items.map(async item => {
+      const { versionId: id, entity, project, name, kind, error, remote, distributedId } = item
       const version = await store.catalog.getVersion(id)
       const progress = syncing.get(id)
       return {
@@ -35,13 +38,14 @@ export async function status(_options: object, context: Context): Promise<Result
         project,
         name,
         id,
-        version: version ? `v${version.number}` : null,
+        version: version && version.number !== NO_NUMBER ? `v${version.number}` : null,
         kind,
+        ...(distributedId !== undefined && { group: distributedId }),
         state: error ? 'failed' : progress ? 'syncing' : 'pending',
         remote: remote ?? settings.remote,
         ...(progress && { bytesTotal: progress.bytesTotal, bytesSent: progress.bytesSent }),
         ...(error && { error }),
-        mustStay: kind === 'version' ? await listExternal(store, id) : [],
+        mustStay: kind === 'version' || kind === 'upsert' ? await listExternal(store, id) : [],
       }
     }),
   )
@@ -124,25 +128,9 @@ function describe(data: {
   reachable: boolean
   storeBytes: number
   home: string
-  versions: {
-    project: string
-    name: string
-    version: string | null
-    state: string
-    bytesTotal?: number
-    bytesSent?: number
-    error?: { message: string }
-    mustStay: string[]
-  }[]
+  versions: ItemStatus[]
 }): string {
-  const lines = data.versions.map(
-    ({ project, name, version, state, bytesTotal, bytesSent, error }) => {
-      const sent = bytesTotal
-        ? `  ${formatBytes(bytesSent ?? 0)} of ${formatBytes(bytesTotal)}`
-        : ''
-      return `${state.padEnd(8)} ${project}/${name}:${version ?? '?'}${sent}${error ? `  ${error.message}` : ''}`
-    },
-  )
+  const lines = describeItems(data.versions)
   const stay = data.versions.flatMap(({ mustStay }) => mustStay)
   if (stay.length > 0) {
     lines.push(`${count(stay.length, 'file')} must stay unchanged until synced:`)

@@ -19,10 +19,7 @@ export async function sync({ retry }: { retry?: boolean }, context: Context): Pr
     onProgress: progressOf(context),
   })
   const lines = [
-    ...report.synced.map(
-      ({ project, name, number, kind, unchanged }) =>
-        `synced  ${project}/${name}:v${number}${kind === 'alias' ? '  (aliases)' : unchanged ? '  (the remote had it)' : ''}`,
-    ),
+    ...describeSynced(report),
     ...report.failed.map(
       ({ project, name, id, error }) =>
         `failed  ${project}/${name}@${id.slice(0, 8)}: ${error.message}`,
@@ -33,6 +30,22 @@ export async function sync({ retry }: { retry?: boolean }, context: Context): Pr
       `${formatBytes(report.skippedBytes)} was there already, ${count(report.requests, 'request')}`,
   ]
   return { data: report, text: lines.join('\n'), exitCode: exitCodeOf(report) }
+}
+
+/** A line for each, and one for all parts of a name. */
+function describeSynced({ synced }: SyncReport): string[] {
+  const parts = new Map<string, number>()
+  const lines: string[] = []
+  for (const { project, name, number, kind, unchanged } of synced) {
+    const collection = `${project}/${name}`
+    if (kind === 'upsert') parts.set(collection, (parts.get(collection) ?? 0) + 1)
+    else {
+      const note = unchanged ? '  (the remote had it)' : ''
+      lines.push(`synced  ${collection}:v${number}${kind === 'alias' ? '  (aliases)' : note}`)
+    }
+  }
+  const sums = [...parts].map(([collection, sum]) => `synced  ${collection}  ${count(sum, 'part')}`)
+  return [...sums, ...lines]
 }
 
 function exitCodeOf({ pending, failed, errors }: SyncReport): number {

@@ -1,7 +1,7 @@
 import { useArtifact } from '../../src/artifact/use-artifact.js'
 import { ArtifactError, ERRORS } from '../../src/errors.js'
 import { type Context, openContext, type Result } from '../context.js'
-import { count, formatBytes } from '../format.js'
+import { count, formatBytes, labelVersion } from '../format.js'
 import { verifyWholeStore } from './verify-whole-store.js'
 
 export async function verify(
@@ -27,8 +27,8 @@ export async function verify(
     problems,
     recovered = 0,
   } = await version.verify(root, { signal, onProgress })
-  const data = { id: version.id, version: version.version, files, bytes, problems, recovered }
-  const label = `${version.project}/${version.name}:${version.version}`
+  const data = { id: version.id, version: version.versionOrNull, files, bytes, problems, recovered }
+  const label = labelVersion(version)
   const where = root ?? 'the local store'
   const lines = problems.map(({ path, problem, message }) => `${problem}  ${path}  (${message})`)
   const summary =

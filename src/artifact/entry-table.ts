@@ -3,8 +3,8 @@ import { ArtifactError } from '../errors.js'
 import { compareUtf8, foldersAbove } from '../model/artifact-path.js'
 import type { Algorithm } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
+import type { EntryRun } from '../store/entry-run.js'
 import { type FolderNode, findEntry, listEntries } from '../store/folder-tree.js'
-import type { EntryRun } from './entry-run.js'
 
 export interface AddRule {
   /** Place of the call among all adds: where two claim one path, the later one decides. */

@@ -1,15 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import pLimit, { type LimitFunction } from 'p-limit'
-import type { ExternalFile, LogAnswer } from '../catalog/catalog.js'
+import type { ExternalFile, LogRequest } from '../catalog/catalog.js'
 import { encodeExternal } from '../catalog/index-external.js'
 import { ArtifactError } from '../errors.js'
 import type { Piece } from '../model/entry.js'
 import { normalizeMetadata } from '../model/metadata.js'
 import { checkTags, checkUserAliases } from '../model/names.js'
-import type { RunInfo, Version } from '../model/version.js'
+import type { Manifest, RunInfo, Version, VersionContent } from '../model/version.js'
 import type { Ingest } from '../store/ingest.js'
 import { writeManifest } from '../store/manifest.js'
+import type { Store } from '../store/store.js'
 import type { Artifact } from './artifact.js'
+import { finishTogether } from './finish-together.js'
 import { LoggedArtifact } from './logged-artifact.js'
 import type { Workspace } from './workspace.js'
 
@@ -29,10 +31,14 @@ export interface LogOutcome {
   unchanged: boolean
 }
 
-interface Target {
+export interface Target {
   project: string
   run: RunInfo | null
 }
+
+/** Artifacts whose content is written ahead of their turn: as many share a flush at most. */
+const AHEAD = 16
+const storing = pLimit(AHEAD)
 
 /** One queue a collection, so that versions are numbered in the order of the calls. */
 const queues = new Map<string, LimitFunction>()
@@ -46,13 +52,48 @@ const queues = new Map<string, LimitFunction>()
 export function logArtifact(
   workspace: Workspace,
   artifact: Artifact,
-  { project, run, aliases = [], tags = [] }: Target & LogOptions,
+  options: Target & LogOptions,
+): LoggedArtifact {
+  return startLog(workspace, artifact, options, async ({ aliases, ...stored }) => {
+    const { store, settings } = workspace
+    const answer = await store.catalog.log({
+      logId: newId(),
+      ...stored,
+      aliases,
+      target: { remote: settings.remote },
+    })
+    return { version: await expectVersion(store, answer.id), unchanged: answer.unchanged }
+  })
+}
+
+/** The content of an artifact, written into the store, and how it is to be logged. */
+export type StoredArtifact = Pick<
+  LogRequest,
+  'version' | 'aliases' | 'packs' | 'objects' | 'external' | 'epoch'
+>
+
+/**
+ * Closes an artifact at once, and in the background writes its content and commits it, after what
+ * was started before for the same collection. With `ahead` its content is written before its turn,
+ * and its turn ends when its commit was asked for, so that many small ones share their flushes. Arguments and errors as in {@link logArtifact}.
+ */
+export function startLog(
+  workspace: Workspace,
+  artifact: Artifact,
+  {
+    project,
+    run,
+    aliases = [],
+    tags = [],
+    ahead = false,
+  }: Target & LogOptions & { ahead?: boolean },
+  commit: (stored: StoredArtifact) => Promise<LogOutcome>,
 ): LoggedArtifact {
   if (artifact.home !== workspace.settings.home) {
     throw new TypeError(`"${artifact.name}" was built in ${artifact.home}, another store`)
   }
   const draft = {
-    id: randomBytes(16).toString('hex'),
+    id: newId(),
     entity: workspace.settings.entity,
     project,
     name: artifact.name,
@@ -68,41 +109,53 @@ export function logArtifact(
   const queue = `${artifact.home}\0${draft.entity}\0${project}\0${draft.name}`
   const limit = queues.get(queue) ?? pLimit(1)
   queues.set(queue, limit)
-  const outcome = limit(() => commit(workspace, artifact, draft, wanted))
+  const store = () => storeContent(workspace, artifact, draft)
+  const early = ahead ? storing(store) : undefined
+  // Its turn may be long in coming: until then a failure must not count as unhandled.
+  early?.catch(() => {})
+  const turn = limit(async () => {
+    const committed = commit({ ...(await (early ?? store())), aliases: wanted })
+    // The next may ask the catalog, which keeps the order of the calls, before this is answered.
+    if (ahead) committed.catch(() => {})
+    else await committed
+    return { committed }
+  })
+  const outcome = turn.then(({ committed }) => committed)
   const done = () => {
     if (limit.activeCount + limit.pendingCount === 0) queues.delete(queue)
   }
-  outcome.then(done, done)
+  turn.then(done, done)
   return new LoggedArtifact(workspace, draft, outcome)
 }
 
-async function commit(
-  { settings, store }: Workspace,
+async function storeContent(
+  { store }: Workspace,
   artifact: Artifact,
-  draft: Pick<
-    Version,
-    'id' | 'entity' | 'project' | 'name' | 'type' | 'tags' | 'run' | 'createdAt'
-  > & { description: string | null; metadata: Record<string, unknown> },
-  aliases: string[],
-): Promise<LogOutcome> {
+  draft: Omit<VersionContent, keyof Manifest>,
+): Promise<Omit<StoredArtifact, 'aliases'>> {
   const { ingest, entries, external, epoch } = await artifact.content()
   const manifest = await writeManifest(ingest, store.algorithm, entries)
   const externalPieces = await writeExternal(ingest, external)
-  const { packs, objects } = await ingest.finish()
-  const answer: LogAnswer = await store.catalog.log({
-    logId: randomBytes(16).toString('hex'),
+  const { packs, objects } = await finishTogether(ingest)
+  return {
     version: { ...draft, ...manifest },
-    aliases,
-    target: { remote: settings.remote },
     packs,
     objects,
     epoch,
     ...(externalPieces.length > 0 && { external: externalPieces }),
-  })
-  const version = await store.catalog.getVersion(answer.id)
-  if (!version)
-    throw new ArtifactError('STORE_FAILED', `version @${answer.id} is not in the catalog`)
-  return { version, unchanged: answer.unchanged }
+  }
+}
+
+/** 32 hex digits, random: of a version, or of a log. */
+export function newId(): string {
+  return randomBytes(16).toString('hex')
+}
+
+/** The version that the catalog answered with. */
+async function expectVersion({ catalog }: Store, id: string): Promise<Version> {
+  const version = await catalog.getVersion(id)
+  if (version) return version
+  throw new ArtifactError('STORE_FAILED', `version @${id} is not in the catalog`)
 }
 
 async function writeExternal(ingest: Ingest, files: ExternalFile[]): Promise<Piece[]> {

@@ -1,19 +1,19 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { listPages } from '../catalog/list-pages.js'
 import { ArtifactError } from '../errors.js'
 import type { Entry } from '../model/entry.js'
-import type { CollectionName, Version } from '../model/version.js'
+import { type CollectionName, NO_NUMBER, type Version } from '../model/version.js'
 import type { RemoteVersion } from '../remote/remote.js'
 import { readEntries } from '../store/manifest.js'
 import { checkLinkMode, isShared, type LinkMode } from '../store/object-linker.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { VerifyResult } from '../store/verify.js'
 import { type ArtifactObject, getObject } from './get-object.js'
+import { isPending } from './is-pending.js'
 import type { LogOutcome } from './log-artifact.js'
 import { orAborted } from './or-aborted.js'
 import type { DownloadOptions } from './version-files.js'
-import { remoteOpener, syncWorkspace, type Workspace, whyOffline } from './workspace.js'
+import { askRemote, remoteOpener, syncWorkspace, type Workspace, whyOffline } from './workspace.js'
 
 /** Pause between two looks at a version that waits for the remote; doubles up to 2 s. */
 const FIRST_LOOK_MS = 50
@@ -90,13 +90,28 @@ export class LoggedArtifact implements CollectionName {
     return this.#known?.version.id ?? this.#draftId
   }
 
-  /** `v3`: provisional until the remote gave it, see `state`. */
+  /**
+   * `v3`: provisional until the remote gave it, see `state`. A part of an open version, and a version
+   * that is `closing`, have none: `ARTIFACT_NOT_LOGGED`.
+   */
   get version(): string {
-    return `v${this.#row.number}`
+    return `v${this.number}`
+  }
+
+  /** @internal As `version`; null when it has none. */
+  get versionOrNull(): string | null {
+    const { number } = this.#row
+    return number === NO_NUMBER ? null : `v${number}`
   }
 
   get number(): number {
-    return this.#row.number
+    const { number, state } = this.#row
+    if (number !== NO_NUMBER) return number
+    const why =
+      state === 'closing'
+        ? 'has no number until the remote has merged it: await `wait`'
+        : 'is a part of an open version and has no number'
+    throw new ArtifactError('ARTIFACT_NOT_LOGGED', `"${this.name}" ${why}`)
   }
 
   /** Hex, as W&B computes it. */
@@ -213,7 +228,8 @@ export class LoggedArtifact implements CollectionName {
     checkLinkMode(options.link)
     await this.fetch(options)
     if (options.link && isShared(options.link)) await this.#expectSynced(options.link)
-    const root = options.root ?? join('artifacts', `${this.name}-${this.version}`)
+    const version = this.versionOrNull ?? this.id.slice(0, 8)
+    const root = options.root ?? join('artifacts', `${this.name}-${version}`)
     const { downloadFiles } = await import('./version-files.js')
     return downloadFiles(this.#workspace.store, this.#row, root, options)
   }
@@ -271,27 +287,26 @@ export class LoggedArtifact implements CollectionName {
     const { catalog } = this.#workspace.store
     const known = this.#expect()
     const version = await catalog.getVersion(known.version.id)
-    if (!version) return false
-    this.#known = { ...known, version }
-    if (version.state === 'failed') await this.#throwRefusal(version)
-    return version.state === 'synced' && !(await this.#hasPendingAliases(version.id))
+    if (version) this.#known = { ...known, version }
+    if (version?.state === 'pending' || (await isPending(catalog, known.version.id))) return false
+    // A part is on the remote once it is not pending, whatever became of the open version.
+    if (known.version.state === 'open') return true
+    if (!version && known.version.state === 'closing') return this.#findMerged()
+    return version?.state === 'synced'
   }
 
-  /** A log of unchanged content is on the remote once its aliases are. */
-  async #hasPendingAliases(id: string): Promise<boolean> {
-    const { catalog } = this.#workspace.store
-    for await (const items of listPages(after => catalog.listPending(after))) {
-      const item = items.find(({ versionId }) => versionId === id)
-      if (item?.error) throw ArtifactError.from(item.error)
-      if (item) return true
-    }
-    return false
-  }
-
-  async #throwRefusal({ entity, project, name, id }: Version): Promise<never> {
-    const { catalog } = this.#workspace.store
-    const { items } = await catalog.listVersions({ entity, project, name, state: 'failed' })
-    throw ArtifactError.from(items.find(item => item.id === id)?.error)
+  /** What the remote made of the parts of all machines: more than is here. */
+  async #findMerged(): Promise<boolean> {
+    const { entity, project, name, id } = this
+    const selector = { kind: 'id' as const, id }
+    const remote = await askRemote(this.#workspace)
+    const { resolveVersion } = await import('../sync/resolve.js')
+    const found = await resolveVersion(this.#workspace.store, remote, {
+      ...{ entity, project, name, selector },
+    })
+    this.#known = { version: found.version, unchanged: false }
+    this.#remote = found.local ? undefined : found.remote
+    return true
   }
 
   get #row(): Version {

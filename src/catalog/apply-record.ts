@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { ErrorData } from '../errors.js'
 import type { Piece } from '../model/entry.js'
-import type { CollectionName, VersionContent, VersionState } from '../model/version.js'
+import { NO_NUMBER, type VersionContent, type VersionState } from '../model/version.js'
+import { applyClose, applyFinish, applyUpsert, settleOpen } from './apply-upsert.js'
 import type { LogAnswer, PendingItem } from './catalog.js'
 import { keys } from './keys.js'
+import { markComplete } from './mark-complete.js'
+import { putPending } from './put-pending.js'
 import type { JournalRecord } from './records.js'
 import { listRemovable } from './remove-places.js'
 import type { Transaction } from './transaction.js'
@@ -61,6 +64,12 @@ export async function applyRecord(
       return applyRemoved(txn, record, home)
     case 'lost':
       return
+    case 'upsert':
+      return applyUpsert(txn, seq, record)
+    case 'close':
+      return applyClose(txn, record)
+    case 'finish':
+      return applyFinish(txn, seq, record, applyVersion)
   }
 }
 
@@ -108,10 +117,7 @@ async function applyVersion(
   for (const alias of [...record.aliases, 'latest']) {
     txn.put(keys.alias(version, alias), { id: version.id, asOf: null, pending } satisfies AliasRow)
   }
-  if (record.complete) {
-    const epoch = await txn.get<string>(keys.epoch)
-    for (const piece of pieces) txn.put(keys.complete(piece.digest), epoch)
-  }
+  if (record.complete) await markComplete(txn, pieces)
   if (target) putPending(txn, seq, 'version', version, record)
 }
 
@@ -131,33 +137,13 @@ async function applyAlias(
   if (record.target && record.aliases.length > 0) putPending(txn, seq, 'alias', version, record)
 }
 
-function putPending(
-  txn: Transaction,
-  seq: number,
-  kind: PendingItem['kind'],
-  version: CollectionName & { id: string; type: string },
-  record: JournalRecord & { t: 'version' | 'alias' },
-): void {
-  txn.put(keys.pending(seq), {
-    seq,
-    kind,
-    logId: record.logId,
-    versionId: version.id,
-    entity: version.entity,
-    project: version.project,
-    name: version.name,
-    type: version.type,
-    aliases: record.aliases,
-    remote: record.target?.remote ?? null,
-  } satisfies PendingItem)
-}
-
 async function applyImport(txn: Transaction, record: JournalRecord & { t: 'import' }) {
   const { pieces, aliases, ...content } = record.version
   const known = await txn.get<VersionRow>(keys.version(content.id))
   const row: VersionRow = { ...known, ...content, state: 'synced', settled: true }
   delete row.error
-  if (known && known.number !== row.number) await leaveNumber(txn, known)
+  const renumbered = known && known.number !== NO_NUMBER && known.number !== row.number
+  if (renumbered) await leaveNumber(txn, known)
   txn.put(keys.version(row.id), row)
   txn.put(keys.pieces(row.id), pieces)
   await placeNumber(txn, row)
@@ -183,6 +169,7 @@ async function applySettled(
   for (const { seq, number, remoteId } of items) {
     const pending = await takePending(txn, at, seq)
     const row = pending && (await txn.get<VersionRow>(keys.version(pending.versionId)))
+    if (pending?.distributedId !== undefined) await settleOpen(txn, pending, number)
     if (pending?.kind !== 'version' || !row) continue
     if (row.number !== number) await leaveNumber(txn, row)
     const { error: _, ...rest } = row

@@ -1,9 +1,12 @@
 import type { ErrorData } from '../errors.js'
 import type { BlobKey, BlobKind } from '../model/blob-key.js'
+import type { OnConflict } from '../model/commit.js'
 import type { Digest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
+import type { OpenName } from '../model/open-version-id.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import type { FinishRequest, OpenVersion, Part, UpsertRequest } from './open-version.js'
 
 /** Where stored bytes lie: a record of a pack, or a whole file under `objects/`. */
 export type Location =
@@ -66,7 +69,7 @@ export interface LogAnswer {
   unchanged: boolean
 }
 
-export interface AliasRequest {
+export interface AliasRequest extends Pick<LogRequest, 'target'> {
   logId: string
   versionId: string
   aliases: string[]
@@ -128,9 +131,15 @@ export interface Page<T> {
 /** Something that the remote does not know yet, in the order of the journal. */
 export interface PendingItem extends CollectionName {
   seq: number
-  kind: 'version' | 'alias'
+  /** `upsert`: a part of an open version; `finish`: the request to close one. */
+  kind: 'version' | 'alias' | 'upsert' | 'finish'
   logId: string
+  /** The version's, or the part's. */
   versionId: string
+  /** Of an `upsert` and a `finish`. */
+  distributedId?: string
+  /** Of a `finish`. */
+  onConflict?: OnConflict
   type: string
   aliases: string[]
   remote: string | null
@@ -204,6 +213,27 @@ export interface Catalog {
   /** Moves aliases to a version, as a client asked that had logged identical content. */
   moveAliases(request: AliasRequest): Promise<LogAnswer>
   /**
+   * Adds a part to an open version, which comes to be with its first: durable when it resolves, and
+   * visible only to `listParts` and, under the part's own id, to `getVersion`. `number` says how
+   * many parts were there before.
+   * @throws `ARTIFACT_FINALIZED` once the open version is closed; `TYPE_CONFLICT`;
+   *   `DIGEST_NOT_ACCEPTED` when earlier parts have another algorithm; `BLOB_MISSING` as `log`.
+   */
+  upsert(request: UpsertRequest): Promise<LogAnswer>
+  /** Ends upserts: the parts stay as they are from here on. @throws `VERSION_NOT_FOUND`. */
+  closeOpen(open: OpenName): Promise<void>
+  /**
+   * Makes the version of which a closed open version consists; the first call decides, and later
+   * ones are answered as it was. It is always a version of its own, under `openVersionId`. With a
+   * `target` that names a remote it is `closing`, without number and aliases, and the request to
+   * finish is pending until the remote has merged what all machines sent.
+   */
+  finish(request: FinishRequest): Promise<LogAnswer>
+  /** Null when nothing was added under this distributed id. */
+  findOpen(open: OpenName): Promise<OpenVersion | null>
+  /** The parts of an open version in the order of their upserts; once finished, those left out. */
+  listParts(open: OpenName, after?: string): Promise<Page<Part>>
+  /**
    * Holds a version of a remote here, under the id and number that it has there. Of one that is
    * held already it takes what changed, the time of the answer at least.
    * @throws as `log`.
@@ -246,6 +276,11 @@ export const CATALOG_METHODS = [
   'remove',
   'log',
   'moveAliases',
+  'upsert',
+  'closeOpen',
+  'finish',
+  'findOpen',
+  'listParts',
   'import',
   'findVersion',
   'getVersion',

@@ -53,8 +53,11 @@ async function findById(db: Database, collection: CollectionName, prefix: string
   const range = { gte: keys.version(prefix), lt: keys.version(`${prefix}g`) }
   const rows = (await db.values(range).all()) as VersionRow[]
   const [row, other] = rows.filter(
-    ({ entity, project, name }) =>
-      entity === collection.entity && project === collection.project && name === collection.name,
+    ({ entity, project, name, state }) =>
+      entity === collection.entity &&
+      project === collection.project &&
+      name === collection.name &&
+      state !== 'open',
   )
   if (other) {
     throw new ArtifactError('INVALID_REFERENCE', `@${prefix} is the beginning of several ids`)

@@ -1,5 +1,6 @@
 import type { BlobKind } from '../model/blob-key.js'
 import { ALGORITHMS, algorithmById, algorithmOf, digestFromBytes, hexOf } from '../model/digest.js'
+import type { OpenName } from '../model/open-version-id.js'
 import type { CollectionName } from '../model/version.js'
 import type { KeyRef, Location, PlacedKey } from './catalog.js'
 
@@ -26,6 +27,8 @@ export const keys = {
   pieces: (id: string) => join('pieces', id),
   number: (name: CollectionName, number: number) => inCollection('number', name, padNumber(number)),
   alias: (name: CollectionName, alias: string) => inCollection('alias', name, alias),
+  open: ({ distributedId, ...name }: OpenName) => inCollection('open', name, distributedId),
+  part: (openId: string, number: number) => join('part', openId, padNumber(number)),
   answer: (logId: string) => join('answer', logId),
   pending: (seq: number) => join('pending', padNumber(seq)),
   complete: (digest: string) => join('complete', digest),

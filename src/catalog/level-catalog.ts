@@ -2,6 +2,7 @@ import { ArtifactError, type ErrorData, storeError } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { Digest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
+import type { OpenName } from '../model/open-version-id.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
 import { applyRecord, type VersionRow } from './apply-record.js'
@@ -33,6 +34,8 @@ import { indexExternal } from './index-external.js'
 import type { Journal } from './journal.js'
 import { keyRange, keys, LOCATION_RANGE, locationKey, pageRange } from './keys.js'
 import { listPacked } from './list-packed.js'
+import { listParts } from './list-parts.js'
+import type { FinishRequest, OpenVersion, Part, UpsertRequest } from './open-version.js'
 import {
   NO_ANSWER,
   type Plan,
@@ -41,6 +44,7 @@ import {
   planLog,
   planRemoval,
 } from './plan-commit.js'
+import { planClose, planFinish, planUpsert } from './plan-upsert.js'
 import type { JournalRecord } from './records.js'
 import { type Database, locateIn, Transaction } from './transaction.js'
 
@@ -156,12 +160,7 @@ export class LevelCatalog implements Catalog {
 
   async log(request: LogRequest): Promise<LogAnswer> {
     return this.#commit(async (txn, at) => {
-      await this.#addBytes(request)
-      const { external } = request
-      if (external) await this.#write(() => indexExternal(this.#db, this.#home, external))
-      const plan = await planLog(txn, at, request)
-      if (plan.record) await checkContent(txn, this.#home, request)
-      return plan
+      return this.#planContent(txn, request, () => planLog(txn, at, request))
     })
   }
 
@@ -173,6 +172,30 @@ export class LevelCatalog implements Catalog {
 
   async moveAliases(request: AliasRequest): Promise<LogAnswer> {
     return this.#commit((txn, at) => planAliases(txn, at, request))
+  }
+
+  async upsert(request: UpsertRequest): Promise<LogAnswer> {
+    return this.#commit(async (txn, at) => {
+      return this.#planContent(txn, request, () => planUpsert(txn, at, request))
+    })
+  }
+
+  async closeOpen(open: OpenName): Promise<void> {
+    await this.#commit((txn, at) => planClose(txn, at, open))
+  }
+
+  async finish(request: FinishRequest): Promise<LogAnswer> {
+    return this.#commit(async (txn, at) => {
+      return this.#planContent(txn, request, () => planFinish(txn, at, request))
+    })
+  }
+
+  async findOpen(open: OpenName): Promise<OpenVersion | null> {
+    return ((await this.#db.get(keys.open(open))) as OpenVersion | undefined) ?? null
+  }
+
+  listParts(open: OpenName, after?: string): Promise<Page<Part>> {
+    return listParts(this.#db, open, after)
   }
 
   async import(request: ImportRequest): Promise<void> {
@@ -228,11 +251,12 @@ export class LevelCatalog implements Catalog {
       const { error: _, ...clean } = item
       txn.put(keys.pending(seq), error ? { ...clean, error } : clean)
       const row = await txn.get<VersionRow>(keys.version(item.versionId))
-      if (row && item.kind === 'version') {
+      if (row && (item.kind === 'version' || item.kind === 'upsert')) {
         const { error: __, ...version } = row
+        const before = item.kind === 'version' ? 'pending' : 'open'
         txn.put(keys.version(row.id), {
           ...version,
-          state: error ? 'failed' : 'pending',
+          state: error ? 'failed' : before,
           ...(error && { error }),
         } satisfies VersionRow)
       }
@@ -250,6 +274,20 @@ export class LevelCatalog implements Catalog {
   async #addBytes({ packs, objects }: { packs: string[]; objects: BlobKey[] }): Promise<void> {
     for (const packId of packs) await this.addPack(packId)
     if (objects.length > 0) await this.addObjects(objects)
+  }
+
+  /** Makes what a commit brings locatable, and plans it; what it needs must be there. */
+  async #planContent(
+    txn: Transaction,
+    request: Omit<LogRequest, 'logId' | 'aliases'>,
+    plan: () => Promise<Plan>,
+  ): Promise<Plan> {
+    await this.#addBytes(request)
+    const { external } = request
+    if (external) await this.#write(() => indexExternal(this.#db, this.#home, external))
+    const planned = await plan()
+    if (planned.record) await checkContent(txn, this.#home, request)
+    return planned
   }
 
   #commit(plan: Commit['plan']): Promise<LogAnswer> {

@@ -116,7 +116,7 @@ async function replay(db: Database, home: string, records: NumberedRecord[]): Pr
   for (let start = 0; start < records.length; start += REPLAY_BATCH) {
     const txn = new Transaction(db)
     for (const { seq, record } of records.slice(start, start + REPLAY_BATCH)) {
-      if (record.t === 'version' && record.external) {
+      if ('external' in record && record.external) {
         await indexExternal(db, home, record.external).catch(error => {
           // What a damaged list names is not found any more, and the store can be opened.
           if (!isArtifactError(error, 'BLOB_DAMAGED')) throw error

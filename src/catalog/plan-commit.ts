@@ -49,7 +49,7 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
 export async function planAliases(
   txn: Transaction,
   at: string,
-  { logId, versionId, aliases, target }: AliasRequest & Pick<LogRequest, 'target'>,
+  { logId, versionId, aliases, target }: AliasRequest,
 ): Promise<Plan> {
   const given = await txn.get<LogAnswer>(keys.answer(logId))
   if (given) return { answer: given }
@@ -113,7 +113,8 @@ export async function planRemoval(
   }
 }
 
-async function checkType(
+/** @throws `TYPE_CONFLICT`. */
+export async function checkType(
   txn: Transaction,
   version: CollectionName & { type: string },
 ): Promise<CollectionRow | undefined> {

@@ -1,7 +1,9 @@
 import type { BlobKey } from '../model/blob-key.js'
 import type { Piece } from '../model/entry.js'
+import type { OpenName } from '../model/open-version-id.js'
 import type { Version, VersionContent } from '../model/version.js'
 import type { PlacedKey, SettledItem } from './catalog.js'
+import type { FinishRequest, UpsertRequest } from './open-version.js'
 
 /** What the journal holds: one record per commit. `at` is ISO 8601, given by the host. */
 export type JournalRecord =
@@ -40,3 +42,6 @@ export type JournalRecord =
   | { t: 'removed'; at: string; places: PlacedKey[] }
   /** Stands for a record that was damaged: its number is not given again. */
   | { t: 'lost'; at: string }
+  | ({ t: 'upsert'; at: string } & Omit<UpsertRequest, 'epoch'>)
+  | ({ t: 'close'; at: string } & OpenName)
+  | ({ t: 'finish'; at: string; number: number } & Omit<FinishRequest, 'epoch'>)

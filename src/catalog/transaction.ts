@@ -23,6 +23,17 @@ export class Transaction {
     return (await this.#db.get(key)) as T | undefined
   }
 
+  /** The keys in a range, and their values. */
+  async list<T>({ gte, lt }: { gte: string; lt: string }): Promise<Map<string, T>> {
+    const rows = new Map(await this.#db.iterator({ gte, lt }).all()) as Map<string, T>
+    for (const [key, value] of this.#writes) {
+      if (key < gte || key >= lt) continue
+      if (value === undefined) rows.delete(key)
+      else rows.set(key, value as T)
+    }
+    return rows
+  }
+
   put(key: string, value: unknown): void {
     this.#writes.set(key, value)
   }

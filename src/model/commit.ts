@@ -6,9 +6,25 @@ import type { VersionContent } from './version.js'
 export type CommitItem =
   | { kind: 'version'; logId: string; version: VersionContent; aliases: string[] }
   | { kind: 'alias'; logId: string; versionId: string; aliases: string[] }
+  /** Adds a part, with an id of its own, to the open version of this distributed id. */
+  | { kind: 'upsert'; logId: string; distributedId: string; version: VersionContent }
+  /** Closes an open version and merges its parts. */
+  | {
+      kind: 'finish'
+      logId: string
+      distributedId: string
+      aliases: string[]
+      onConflict: OnConflict
+    }
+
+/** Where two parts have different content at one path: an error, or the later part decides. */
+export type OnConflict = 'error' | 'last'
 
 export type CommitResult =
-  /** Done, now or before. `id` differs from the one sent when equal content was `latest`. */
+  /**
+   * Done, now or before. `id` differs from the one sent when equal content was `latest`. The
+   * `number` of an `upsert` says how many parts were there before it.
+   */
   | { status: 'committed'; id: string; number: number; unchanged: boolean }
   /** Pieces that are not here, or that list blobs that are not here. */
   | { status: 'incomplete'; pieces: Digest[] }

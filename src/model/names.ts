@@ -48,6 +48,12 @@ const PROJECT: Rule = {
     'but not "." or ".."',
 }
 const ENTITY: Rule = { ...PROJECT, what: 'entity' }
+const DISTRIBUTED_ID: Rule = {
+  code: 'INVALID_NAME',
+  what: 'distributed id',
+  pattern: /^[^\p{Cc}\p{Cs}]{1,128}$/u,
+  says: '1 to 128 characters, no control characters',
+}
 const ID: Rule = {
   code: 'INVALID_REFERENCE',
   what: 'id',
@@ -168,6 +174,11 @@ export function checkProject(project: unknown): string {
 /** The rule of projects. @throws `INVALID_NAME` */
 export function checkEntity(entity: unknown): string {
   return checkRule(entity, ENTITY)
+}
+
+/** What the writers of one open version have in common. @throws `INVALID_NAME` */
+export function checkDistributedId(id: unknown): string {
+  return checkRule(id, DISTRIBUTED_ID)
 }
 
 /** The permanent id of a version: 32 hex digits in lower case. @throws `INVALID_REFERENCE` */

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { ArtifactError } from '../errors.js'
 import { checkAlias, checkEntity, checkName, checkProject, isVersionAlias } from './names.js'
-import type { CollectionName, Version } from './version.js'
+import { type CollectionName, NO_NUMBER, type Version } from './version.js'
 
 /** Which version of a collection is meant. An `id` is whole or a prefix of 8 or more digits. */
 export type Selector =
@@ -98,11 +98,12 @@ export function parseCollectionName(text: string, defaults: NameDefaults): Colle
   return toCollection(parts, defaults)
 }
 
-/** `project/name:v3`, as messages show a version. */
+/** `project/name:v3`, as messages show a version; `project/name@1f2e3d4c` while it has no number. */
 export function formatVersionName({
+  id,
   project,
   name,
   number,
-}: Pick<Version, 'project' | 'name' | 'number'>): string {
-  return `${project}/${name}:v${number}`
+}: Pick<Version, 'id' | 'project' | 'name' | 'number'>): string {
+  return `${project}/${name}${number === NO_NUMBER ? `@${id.slice(0, 8)}` : `:v${number}`}`
 }

@@ -43,9 +43,13 @@ export interface VersionContent extends CollectionName, Manifest {
 
 /**
  * `pending`: logged here, not yet on the remote; `failed`: the remote refused it, see its error;
- * `synced`: the remote has it.
+ * `synced`: the remote has it; `open`: a part of a version that several runs add to; `closing`:
+ * such a version as far as it is here, until the remote merged what all machines sent.
  */
-export type VersionState = 'pending' | 'failed' | 'synced'
+export type VersionState = 'pending' | 'failed' | 'synced' | 'open' | 'closing'
+
+/** The number of what has none: parts of an open version, and a version that is closing. */
+export const NO_NUMBER = -1
 
 /** A committed version as a catalog answers it. `aliases` holds `latest` but not `vN`. */
 export interface Version extends VersionContent {

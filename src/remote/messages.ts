@@ -63,7 +63,7 @@ const versionContent = z.object({
 const version = versionContent.extend({
   number: count,
   aliases: z.array(z.string()),
-  state: z.enum(['pending', 'failed', 'synced']),
+  state: z.enum(['pending', 'failed', 'synced', 'open', 'closing']),
 }) satisfies z.ZodType<Version>
 
 const errorFields = z.object({
@@ -106,6 +106,19 @@ export const commitRequest = z.object({
           logId,
           versionId: z.string(),
           aliases: z.array(z.string()),
+        }),
+        z.object({
+          kind: z.literal('upsert'),
+          logId,
+          distributedId: z.string(),
+          version: versionContent,
+        }),
+        z.object({
+          kind: z.literal('finish'),
+          logId,
+          distributedId: z.string(),
+          aliases: z.array(z.string()),
+          onConflict: z.enum(['error', 'last']),
         }),
       ]) satisfies z.ZodType<CommitItem>,
     )

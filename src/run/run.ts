@@ -2,6 +2,12 @@ import { randomInt } from 'node:crypto'
 import { Artifact } from '../artifact/artifact.js'
 import { type LogOptions, logArtifact } from '../artifact/log-artifact.js'
 import type { LoggedArtifact } from '../artifact/logged-artifact.js'
+import {
+  type FinishArtifactOptions,
+  finishArtifact,
+  type UpsertOptions,
+  upsertArtifact,
+} from '../artifact/upsert-artifact.js'
 import { useArtifact } from '../artifact/use-artifact.js'
 import { ensureDaemon, openWorkspace, type Workspace, whyOffline } from '../artifact/workspace.js'
 import { ArtifactError } from '../errors.js'
@@ -84,9 +90,32 @@ export class Run implements AsyncDisposable {
   logArtifact(artifact: Artifact, options: LogOptions = {}): LoggedArtifact {
     if (!(artifact instanceof Artifact)) throw new TypeError('logArtifact takes an Artifact')
     const target = { project: this.project, run: { ...this.info } }
-    const logged = logArtifact(this.#workspace, artifact, { ...target, ...options })
-    this.#logged.push(logged)
-    return logged
+    return this.#keep(logArtifact(this.#workspace, artifact, { ...target, ...options }))
+  }
+
+  /**
+   * Adds an artifact's content to the version that all runs of the group build together; it comes
+   * to be with `finishArtifact`. Runs may be of any number of processes and machines.
+   * @throws `GROUP_REQUIRED` without a group of the run and a `distributedId`; as `logArtifact`.
+   *   After the finish `committed` rejects with `ARTIFACT_FINALIZED`.
+   */
+  upsertArtifact(artifact: Artifact, options: UpsertOptions = {}): LoggedArtifact {
+    if (!(artifact instanceof Artifact)) throw new TypeError('upsertArtifact takes an Artifact')
+    const target = { project: this.project, run: { ...this.info } }
+    return this.#keep(upsertArtifact(this.#workspace, artifact, { ...target, ...options }))
+  }
+
+  /**
+   * Adds an artifact's content as `upsertArtifact` does, and makes one version of all that the group
+   * upserted; from then on nothing can be added to it. With a remote it is usable here at once by
+   * its id, and has a number once the remote has merged what all machines sent (`wait`).
+   * @throws as `upsertArtifact`. `committed` rejects with `ENTRY_CONFLICT` where two runs have
+   *   different content at one path.
+   */
+  finishArtifact(artifact: Artifact, options: FinishArtifactOptions = {}): LoggedArtifact {
+    if (!(artifact instanceof Artifact)) throw new TypeError('finishArtifact takes an Artifact')
+    const target = { project: this.project, run: { ...this.info } }
+    return this.#keep(finishArtifact(this.#workspace, artifact, { ...target, ...options }))
   }
 
   /** Finds a version by `[[ENTITY/]PROJECT/]NAME[:ALIAS|:vN|@ID]`; see `LoggedArtifact`. */
@@ -111,6 +140,11 @@ export class Run implements AsyncDisposable {
     const why = whyOffline(this.#workspace)
     if (why) throw new ArtifactError('NO_REMOTE', `the run cannot be waited for: ${why}`)
     for (const logged of this.#logged) await logged.wait({ signal })
+  }
+
+  #keep(logged: LoggedArtifact): LoggedArtifact {
+    this.#logged.push(logged)
+    return logged
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

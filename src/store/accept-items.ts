@@ -1,8 +1,10 @@
+import type { LogAnswer, LogRequest } from '../catalog/catalog.js'
 import { ArtifactError, ERRORS, isArtifactError } from '../errors.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import { algorithmOf, isDigest } from '../model/digest.js'
 import { normalizeMetadata } from '../model/metadata.js'
 import {
+  checkDistributedId,
   checkId,
   checkName,
   checkProject,
@@ -12,6 +14,8 @@ import {
 } from '../model/names.js'
 import { MAX_PIECE_BYTES } from '../model/piece.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import { finishVersion } from './finish-version.js'
+import { holdsEntries } from './holds-entries.js'
 import { ManifestChecker } from './manifest-checker.js'
 import type { Store } from './store.js'
 
@@ -41,6 +45,9 @@ export async function acceptItems(
   return results
 }
 
+/** Where the content of a version lies that was looked through. */
+type CheckedContent = Pick<LogRequest, 'complete' | 'packs' | 'objects' | 'epoch'>
+
 class Acceptor {
   readonly #store: Store
   readonly #collection: CollectionName
@@ -57,6 +64,8 @@ class Acceptor {
   }
 
   async accept(item: CommitItem): Promise<CommitResult> {
+    // Before anything is looked for.
+    this.#epoch ??= (await this.#store.catalog.describe()).epoch
     const result = await this.#decide(item).catch((error: unknown): CommitResult => {
       if (!isRefusal(error)) throw error
       return { status: 'refused', error: error.toJSON() }
@@ -67,29 +76,84 @@ class Acceptor {
   }
 
   #decide(item: CommitItem): Promise<CommitResult> {
-    return item.kind === 'version' ? this.#acceptVersion(item) : this.#moveAliases(item)
+    switch (item.kind) {
+      case 'version':
+        return this.#acceptVersion(item)
+      case 'alias':
+        return this.#moveAliases(item)
+      case 'upsert':
+        return this.#upsert(item)
+      case 'finish':
+        return this.#finish(item)
+    }
+  }
+
+  async #upsert(item: CommitItem & { kind: 'upsert' }): Promise<CommitResult> {
+    const { logId } = item
+    const version = checkVersion(item.version, this.#collection)
+    const distributedId = checkDistributedId(item.distributedId)
+    if (this.#waiting) return this.#wait(version)
+    const whole = await this.#findFinished(distributedId)
+    const commit = (content: CheckedContent) => {
+      return this.#store.catalog.upsert({ logId, version, distributedId, ...content })
+    }
+    if (!whole) return this.#commitWhole(version, commit)
+    // Sent again, or by a second run that finished with the same content: it is in.
+    const { lacking } = await this.#checker.check(version, { lackingOnly: true })
+    if (lacking.length === 0 && (await holdsEntries(this.#store, whole.pieces, version.pieces))) {
+      return { status: 'committed', id: version.id, number: 0, unchanged: true }
+    }
+    return { status: 'committed', ...(await commit({ packs: [], objects: [] })) }
+  }
+
+  async #findFinished(distributedId: string): Promise<Version | undefined> {
+    const { catalog } = this.#store
+    const open = await catalog.findOpen({ ...this.#collection, distributedId })
+    if (!open?.finished) return undefined
+    return (await catalog.getVersion(open.finished.id)) ?? undefined
+  }
+
+  async #finish({ logId, ...item }: CommitItem & { kind: 'finish' }): Promise<CommitResult> {
+    const distributedId = checkDistributedId(item.distributedId)
+    const aliases = checkUserAliases(item.aliases)
+    if (this.#waiting) return { status: 'waiting', pieces: [] }
+    const { id, number, unchanged } = await finishVersion(
+      this.#store,
+      { ...this.#collection, distributedId },
+      { logId, aliases, onConflict: item.onConflict },
+    )
+    return { status: 'committed', id, number, unchanged }
   }
 
   async #acceptVersion(item: CommitItem & { kind: 'version' }): Promise<CommitResult> {
     const version = checkVersion(item.version, this.#collection)
     const aliases = checkUserAliases(item.aliases)
-    // Before anything is looked for.
-    this.#epoch ??= (await this.#store.catalog.describe()).epoch
-    if (this.#waiting) {
-      const { lacking } = await this.#checker.check(version, { lackingOnly: true })
-      return { status: 'waiting', pieces: lacking }
-    }
+    if (this.#waiting) return this.#wait(version)
     const known = await this.#store.catalog.getVersion(version.id)
     if (known) return answerKnown(known, version)
+    const { logId } = item
+    return this.#commitWhole(version, content => {
+      return this.#store.catalog.log({ logId, version, aliases, ...content })
+    })
+  }
+
+  async #wait(version: VersionContent): Promise<CommitResult> {
+    const { lacking } = await this.#checker.check(version, { lackingOnly: true })
+    return { status: 'waiting', pieces: lacking }
+  }
+
+  /** Commits what is not lacking anything. */
+  async #commitWhole(
+    version: VersionContent,
+    commit: (content: CheckedContent) => Promise<LogAnswer>,
+  ): Promise<CommitResult> {
     for (let attempt = 1; ; attempt += 1) {
       const { lacking, packs, objects } = await this.#checker.check(version)
       if (lacking.length > 0) return { status: 'incomplete', pieces: lacking }
-      const { logId } = item
       // The journal names the packs, so that their locations outlive an index that was not flushed.
-      const bytes = { packs, objects, epoch: this.#epoch! }
-      const request = { logId, version, aliases, complete: true, ...bytes }
+      const content = { complete: true, packs, objects, epoch: this.#epoch }
       try {
-        return { status: 'committed', ...(await this.#store.catalog.log(request)) }
+        return { status: 'committed', ...(await commit(content)) }
       } catch (error) {
         // Something turned out damaged since it was looked for.
         if (!isArtifactError(error, 'BLOB_MISSING') || attempt === ATTEMPTS) throw error

@@ -40,7 +40,7 @@ export async function findUses(
     for (const { id, ...names } of versions) {
       checkAborted(signal)
       const pieces = (await store.catalog.getVersion(id))?.pieces ?? []
-      const version = formatVersionName(names)
+      const version = formatVersionName({ id, ...names })
       for (const piece of pieces) {
         add(blobKeyString({ kind: 'piece', digest: piece.digest }), {
           version,

@@ -23,7 +23,7 @@ const PIECES_A_WRITE = 64
  * @param entries in ascending path order; `PIECE_INVALID` otherwise.
  */
 export function writeManifest(
-  ingest: Ingest,
+  ingest: Pick<Ingest, 'addBytes'>,
   algorithm: Algorithm,
   entries: Iterable<Entry> | AsyncIterable<Entry>,
 ): Promise<Manifest> {
@@ -31,7 +31,7 @@ export function writeManifest(
 }
 
 async function writePieces(
-  ingest: Ingest,
+  ingest: Pick<Ingest, 'addBytes'>,
   entries: Iterable<Entry> | AsyncIterable<Entry>,
   hasher: Hasher,
 ): Promise<Manifest> {

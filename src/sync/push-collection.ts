@@ -3,6 +3,8 @@ import { ArtifactError, type ErrorData, isArtifactError } from '../errors.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
 import { findRemoteId } from './find-remote-id.js'
+import { holdsOthers } from './holds-others.js'
+import { importMerged } from './import-merged.js'
 import { isItemFault } from './is-item-fault.js'
 import { type PushSession, UploadMeter } from './push-session.js'
 import { uploadPieces, type WantedPiece } from './upload-pieces.js'
@@ -64,14 +66,21 @@ async function readCandidate(
   { context, remoteIds }: PushSession,
   item: PendingItem,
 ): Promise<Candidate | undefined> {
-  const { kind, logId, versionId, aliases } = item
+  const { kind, logId, versionId, aliases, distributedId = '', onConflict = 'error' } = item
   if (kind === 'alias') {
     const id = remoteIds.get(versionId) ?? versionId
     return { item, commit: { kind, logId, versionId: id, aliases } }
   }
+  if (kind === 'finish') {
+    return { item, commit: { kind, logId, distributedId, aliases, onConflict } }
+  }
   const version = await context.store.catalog.getVersion(versionId)
   if (!version) return undefined
-  const commit: CommitItem = { kind, logId, version: contentOf(version), aliases }
+  const content = contentOf(version)
+  const commit: CommitItem =
+    kind === 'upsert'
+      ? { kind, logId, distributedId, version: content }
+      : { kind, logId, version: content, aliases }
   return { item, version, meter: new UploadMeter(version), commit }
 }
 
@@ -100,7 +109,10 @@ async function pushBatch(
       const error = ArtifactError.from(first.error, 'REMOTE_INVALID')
       if (error.retryable) throw error
       await failItem(session, rest[0]!.item, error)
-      return false
+      if (holdsOthers(error)) return false
+      rest = rest.slice(1)
+      if (rest.length === 0) return true
+      continue
     }
     const wanted = rest.map((candidate, index) => listWanted(session, candidate, open[index]!))
     const count = wanted.reduce((sum, pieces) => sum + pieces.length, 0)
@@ -138,6 +150,11 @@ async function commit(
     throw new ArtifactError('REMOTE_INVALID', 'the remote answered for another number of items', {
       details: { url: session.remote.url, sent: items.length, answered: results.length },
     })
+  }
+  for (const [index, result] of results.entries()) {
+    if (result.status !== 'committed') break
+    const { item } = rest[index]!
+    if (item.kind === 'finish') await importMerged(session, item, result.id)
   }
   await settle(session, storeId, rest, results)
   return results

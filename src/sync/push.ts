@@ -6,6 +6,7 @@ import type { Remote } from '../remote/remote.js'
 import { checkAborted } from '../store/progress.js'
 import { checkRemoteUrl } from '../store/settings.js'
 import type { Store } from '../store/store.js'
+import { holdsOthers } from './holds-others.js'
 import { pushCollection } from './push-collection.js'
 import { type PushContext, PushSession } from './push-session.js'
 import { createReport, type SyncEvent, type SyncReport } from './sync-report.js'
@@ -131,7 +132,9 @@ class Push {
   async #push({ session, key, items }: Group): Promise<void> {
     if (this.#held.has(key) || session.stopped || this.#context.signal?.aborted) return
     const ready = await this.#takeReady(items)
-    if (ready.length < items.length) this.#held.add(key)
+    if (!this.#retryFailed && items.some(({ error }) => error && holdsOthers(error))) {
+      this.#held.add(key)
+    }
     try {
       const whole = await pushCollection(session, items[0]!, ready)
       if (!whole) this.#held.add(key)
@@ -142,11 +145,15 @@ class Push {
     }
   }
 
-  /** The items before the first failed one, or all of them, with their errors taken back. */
+  /**
+   * The items before the first failed one that holds others, without failed ones; or all of them,
+   * with their errors taken back.
+   */
   async #takeReady(items: PendingItem[]): Promise<PendingItem[]> {
     if (!this.#retryFailed) {
-      const failed = items.findIndex(({ error }) => error !== undefined)
-      return failed === -1 ? items : items.slice(0, failed)
+      const holding = items.findIndex(({ error }) => error && holdsOthers(error))
+      const some = holding === -1 ? items : items.slice(0, holding)
+      return some.filter(({ error }) => error === undefined)
     }
     for (const { seq, error } of items) {
       if (error) await this.#context.store.catalog.setPendingError(seq)

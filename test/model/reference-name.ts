@@ -71,7 +71,7 @@ t.test('names of collections name no version', async t => {
 })
 
 t.test('a version is shown as it is asked for', async t => {
-  const shown = formatVersionName({ project: 'p', name: 'cats', number: 3 })
+  const shown = formatVersionName({ id: 'e'.repeat(32), project: 'p', name: 'cats', number: 3 })
   t.equal(shown, 'p/cats:v3')
   t.match(parseArtifactName(shown, DEFAULTS), { project: 'p', name: 'cats' })
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { EntryRun } from '../../src/artifact/entry-run.js'
 import { EntryTable } from '../../src/artifact/entry-table.js'
+import { EntryRun } from '../../src/store/entry-run.js'
 
 const name = (index: number) => `p/${String(index).padStart(5, '0')}`
 const makeEntry = (path: string, digest = `etag of ${path}`) => ({

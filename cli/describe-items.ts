@@ -1,0 +1,60 @@
+import type { PendingItem } from '../src/catalog/catalog.js'
+import { count, formatBytes } from './format.js'
+
+/** What `status` says of one pending or failed item. */
+export interface ItemStatus {
+  kind: PendingItem['kind']
+  project: string
+  name: string
+  id: string
+  /** Null when it has no number. */
+  version: string | null
+  /** Of parts of a version that a group of runs builds, and of the request to finish it. */
+  group?: string
+  state: string
+  bytesTotal?: number
+  bytesSent?: number
+  error?: { code: string; message: string }
+  mustStay: string[]
+}
+
+/** A line for each; the parts of one group that wait are one line. */
+export function describeItems(items: ItemStatus[]): string[] {
+  const lines = new Map<string, { parts: number; line: (parts: number) => string }>()
+  for (const item of items) {
+    const together = item.kind === 'upsert' && item.state === 'pending'
+    const key = together ? [item.project, item.name, item.group].join('\0') : item.id + item.kind
+    const line = lines.get(key) ?? { parts: 0, line: parts => describe(item, parts) }
+    line.parts += 1
+    lines.set(key, line)
+  }
+  return [...lines.values()].map(({ parts, line }) => line(parts))
+}
+
+function describe(item: ItemStatus, parts: number): string {
+  const { kind, project, name, id, version, group, state, bytesTotal, bytesSent, error } = item
+  const collection = `${project}/${name}`
+  const head = state.padEnd(8)
+  if (kind === 'upsert' && state === 'pending') {
+    return `${head} ${collection}  ${count(parts, 'part')} of the group "${group}"`
+  }
+  const shown = `${collection}${version === null ? `@${id.slice(0, 8)}` : `:${version}`}`
+  const sent = bytesTotal ? `  ${formatBytes(bytesSent ?? 0)} of ${formatBytes(bytesTotal)}` : ''
+  const what = kind === 'finish' ? `  to be finished, group "${group}"` : ''
+  return `${head} ${shown}${what}${sent}${error ? `  ${error.message}${adviseOn(item)}` : ''}`
+}
+
+/** What can be done about it, besides what the error says. */
+function adviseOn({ kind, project, name, id, group, error }: ItemStatus): string {
+  if (kind === 'upsert' && error?.code === 'ARTIFACT_FINALIZED') {
+    const part = `${project}/${name}@${id.slice(0, 8)}`
+    return (
+      `\n         it is kept; to log it as a version of its own: ` +
+      `artifact get ${part} --root DIR && artifact put DIR -n ${project}/${name}`
+    )
+  }
+  if (kind === 'finish' && error?.code === 'ENTRY_CONFLICT') {
+    return `\n         artifact finish ${project}/${name} --group ${group} --on-conflict last`
+  }
+  return ''
+}

@@ -1,0 +1,30 @@
+import type { CollectionName } from '../model/version.js'
+import type { LogRequest, PendingItem } from './catalog.js'
+import { keys } from './keys.js'
+import type { Transaction } from './transaction.js'
+
+/** Enters a record among those to be sent, under its number in the journal. */
+export function putPending(
+  txn: Transaction,
+  seq: number,
+  kind: PendingItem['kind'],
+  version: CollectionName & { id: string; type: string },
+  record: Pick<PendingItem, 'logId' | 'aliases' | 'distributedId' | 'onConflict'> &
+    Pick<LogRequest, 'target'>,
+): void {
+  const { logId, aliases, target, distributedId, onConflict } = record
+  txn.put(keys.pending(seq), {
+    seq,
+    kind,
+    logId,
+    versionId: version.id,
+    entity: version.entity,
+    project: version.project,
+    name: version.name,
+    type: version.type,
+    aliases,
+    remote: target?.remote ?? null,
+    ...(distributedId !== undefined && { distributedId }),
+    ...(onConflict && { onConflict }),
+  } satisfies PendingItem)
+}
