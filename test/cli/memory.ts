@@ -6,7 +6,7 @@ import { cliIn } from '../../fixtures/run-cli.js'
 import { useHome } from '../../fixtures/use-home.js'
 
 const FILES = 200_000
-/** MiB of all threads together; a million files must not take more. */
+/** MiB of all threads together. The aim is 300; lower it as the figure that is printed comes down. */
 const CEILING = 800
 
 const { folder, home } = useHome(t)
