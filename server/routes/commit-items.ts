@@ -3,6 +3,7 @@ import { API_PATH, commitRequest, MAX_COMMIT_BYTES } from '../../src/remote/mess
 import { acceptItems } from '../../src/store/accept-items.js'
 import type { Store } from '../../src/store/store.js'
 import { checkCollection, checkMessage } from '../check-request.js'
+import { describeServer } from '../describe-server.js'
 
 export function commitItems(store: Store): RouteOptions {
   return {
@@ -12,7 +13,8 @@ export function commitItems(store: Store): RouteOptions {
     handler: async ({ params, body }) => {
       const collection = checkCollection(params)
       const { items } = checkMessage(body, commitRequest)
-      return { results: await acceptItems(store, collection, items) }
+      const results = await acceptItems(store, collection, items)
+      return { capabilities: describeServer(store), results }
     },
   }
 }

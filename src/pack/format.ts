@@ -37,6 +37,10 @@ const KINDS = new Map<number, RecordKind>(
 /** How the stored bytes of a record hold the plain ones: 0 as they are, 1 in one zstd frame. */
 export type Encoding = 0 | 1
 
+export function isEncoding(value: number): value is Encoding {
+  return value === 0 || value === 1
+}
+
 export interface PackHeader {
   /** 16 hex digits. */
   packId: string
@@ -220,7 +224,7 @@ export function readLength(bytes: Buffer, at: number, offset: number): number {
 
 export function readEncoding(bytes: Buffer, at: number, offset: number): Encoding {
   const value = bytes.readUInt8(at)
-  if (value === 0 || value === 1) return value
+  if (isEncoding(value)) return value
   throw packError(`unknown encoding ${value}`, offset)
 }
 

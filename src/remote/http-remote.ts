@@ -38,6 +38,7 @@ import {
 import type {
   CallOptions,
   Capabilities,
+  CommitAnswer,
   CommitItem,
   CommitResult,
   Remote,
@@ -82,24 +83,27 @@ class HttpRemote implements Remote {
     collection: CollectionName,
     items: CommitItem[],
     { signal }: CallOptions = {},
-  ): Promise<{ storeId: string; results: CommitResult[] }> {
+  ): Promise<CommitAnswer> {
     const path = [...collectionPath(collection), 'commit']
     const results: CommitResult[] = []
     let storeId = ''
+    let capabilities: Capabilities | undefined
     for (const { body, length } of sliceItems(items)) {
       const request = { method: 'POST', type: 'application/json', body, signal } as const
       const answer = await this.#transport.request(path, request)
-      const given = (await readMessage(answer, commitAnswer)).results
+      const message = await readMessage(answer, commitAnswer)
+      const given = message.results
       if (given.length !== length) {
         throw invalidAnswer(`${given.length} results for ${length} items`, answer)
       }
       storeId = answer.storeId
+      capabilities = message.capabilities
       results.push(...given)
       if (given.at(-1)?.status !== 'committed') break
     }
     // Later slices were not sent: nothing of them may be committed before this one is.
     while (results.length < items.length) results.push({ status: 'waiting', pieces: [] })
-    return { storeId, results }
+    return { storeId, ...(capabilities && { capabilities }), results }
   }
 
   async listMissing(

@@ -5,6 +5,7 @@ import type { CommitItem, CommitResult } from '../model/commit.js'
 import { ALGORITHMS, type Algorithm, type Digest, isAlgorithm, isDigest } from '../model/digest.js'
 import { MAX_PIECE_BYTES } from '../model/piece.js'
 import type { Version, VersionContent } from '../model/version.js'
+import { isEncoding } from '../pack/format.js'
 import type { Capabilities, SendResult } from './remote.js'
 
 /**
@@ -88,6 +89,10 @@ export const capabilitiesMessage = z.object({
   storeId: hexId,
   protocol: z.object({ min: count, max: count }),
   digests: z.array(z.string()).transform(names => names.filter(isAlgorithm)),
+  encodings: z
+    .array(z.number())
+    .default([0])
+    .transform(numbers => numbers.filter(isEncoding)),
   entity: z.string(),
 }) satisfies z.ZodType<Capabilities>
 
@@ -127,6 +132,7 @@ export const commitRequest = z.object({
 })
 
 export const commitAnswer = z.object({
+  capabilities: capabilitiesMessage.optional(),
   results: z.array(
     z.discriminatedUnion('status', [
       z.object({

@@ -6,18 +6,29 @@ import type { Algorithm } from '../model/digest.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
 import type { WireRecord } from '../pack/encode-pack-stream.js'
+import type { Encoding } from '../pack/format.js'
 import type { StreamedRecord } from '../pack/parse-pack-stream.js'
 
 export type { CommitItem, CommitResult } from '../model/commit.js'
 
-/** What a server can do. It rides on every answer, and is remembered under the store id. */
+/** What a server can do. */
 export interface Capabilities {
   storeId: string
   protocol: { min: number; max: number }
   /** Digest algorithms that it takes. */
   digests: Algorithm[]
+  /** Encodings of records that it takes; 0, as is, always. */
+  encodings: Encoding[]
   /** The entity that "default" stands for. */
   entity: string
+}
+
+export interface CommitAnswer {
+  storeId: string
+  /** As of this answer, so that they need not be asked for; a remote may leave them out. */
+  capabilities?: Capabilities
+  /** One for each item. */
+  results: CommitResult[]
 }
 
 export interface SendResult {
@@ -55,7 +66,7 @@ export interface Remote {
     collection: CollectionName,
     items: CommitItem[],
     options?: CallOptions,
-  ): Promise<{ storeId: string; results: CommitResult[] }>
+  ): Promise<CommitAnswer>
   /** Which of these the other side lacks, by index. At most 10,000 a call. */
   listMissing(entity: string, keys: BlobKey[], options?: CallOptions): Promise<number[]>
   /**

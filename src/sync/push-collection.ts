@@ -2,6 +2,7 @@ import type { PendingItem, SettledItem } from '../catalog/catalog.js'
 import { ArtifactError, type ErrorData, isArtifactError } from '../errors.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import type { CommitAnswer } from '../remote/remote.js'
 import { findRemoteId } from './find-remote-id.js'
 import { holdsOthers } from './holds-others.js'
 import { importMerged } from './import-merged.js'
@@ -10,7 +11,7 @@ import { type PushSession, UploadMeter } from './push-session.js'
 import { uploadPieces, type WantedPiece } from './upload-pieces.js'
 
 /** Items in one commit. */
-const ITEMS_A_COMMIT = 100
+const ITEMS_A_COMMIT = 1000
 /** Bytes of JSON in one commit, unless one item alone has more. */
 const COMMIT_BYTES = 2 * 1024 * 1024
 /** Commits in a row that bring nothing forward, before the remote is held to be broken. */
@@ -133,7 +134,7 @@ async function commit(
   rest: Candidate[],
 ): Promise<CommitResult[]> {
   const items = rest.map(candidate => candidate.commit)
-  let answer: { storeId: string; results: CommitResult[] }
+  let answer: CommitAnswer
   try {
     answer = await session.call((remote, options) => remote.commit(collection, items, options))
   } catch (error) {
@@ -145,7 +146,8 @@ async function commit(
     // Whichever of many is at fault is, in the end, the first of a smaller commit.
     return [...(await commit(session, collection, rest.slice(0, 1))), ...later(rest)]
   }
-  const { results, storeId } = answer
+  const { results, storeId, capabilities } = answer
+  session.learn(capabilities)
   if (results.length !== items.length) {
     throw new ArtifactError('REMOTE_INVALID', 'the remote answered for another number of items', {
       details: { url: session.remote.url, sent: items.length, answered: results.length },
@@ -266,7 +268,7 @@ async function upload(
 
 /** @throws `DIGEST_NOT_ACCEPTED`, before anything is sent. */
 async function checkDigest(session: PushSession, { version }: Candidate): Promise<void> {
-  const accepted = await session.listDigests()
+  const { digests: accepted } = await session.capabilities()
   if (!version || accepted.includes(version.algorithm)) return
   const { algorithm } = version
   throw new ArtifactError(

@@ -1,8 +1,7 @@
 import type { ArtifactError } from '../errors.js'
-import type { Algorithm } from '../model/digest.js'
 import { formatVersionName } from '../model/reference-name.js'
 import type { Version } from '../model/version.js'
-import type { CallOptions, Remote } from '../remote/remote.js'
+import type { CallOptions, Capabilities, Remote } from '../remote/remote.js'
 import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import type { SyncEvent, SyncReport } from './sync-report.js'
@@ -42,7 +41,7 @@ export class PushSession {
   readonly remoteIds = new Map<string, string>()
   /** Why nothing more is tried with this remote in this push. */
   stopped: ArtifactError | undefined
-  #digests: Promise<Algorithm[]> | undefined
+  #capabilities: Promise<Capabilities> | undefined
 
   get url(): string {
     return this.remote.url
@@ -61,12 +60,15 @@ export class PushSession {
     return work(this.remote, { signal: this.context.signal })
   }
 
-  /** The digest algorithms that the remote takes; asked once a push. */
-  listDigests(): Promise<Algorithm[]> {
-    this.#digests ??= this.call((remote, options) => remote.capabilities(options)).then(
-      ({ digests }) => digests,
-    )
-    return this.#digests
+  /** What the remote can do: as it said last, or else asked for, once a push. */
+  capabilities(): Promise<Capabilities> {
+    this.#capabilities ??= this.call((remote, options) => remote.capabilities(options))
+    return this.#capabilities
+  }
+
+  /** Takes what the remote said without being asked. */
+  learn(capabilities: Capabilities | undefined): void {
+    if (capabilities) this.#capabilities = Promise.resolve(capabilities)
   }
 
   /** Ends the push to this remote; the first reason is reported. */

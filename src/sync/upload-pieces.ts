@@ -7,8 +7,8 @@ import { checkAborted } from '../store/progress.js'
 import type { PushSession, UploadMeter } from './push-session.js'
 import { sendPack } from './send-pack.js'
 
-/** Pieces whose entries are held at once: about 40,000 entries. */
-const PIECES_A_GROUP = 64
+/** Pieces are taken up together as long as they list no more entries, which are held at once. */
+const ENTRIES_A_GROUP = 40_000
 /** Keys in one question, the most that a remote takes (`Remote.listMissing`). */
 const KEYS_A_QUESTION = 10_000
 /** A pack on the wire holds no more, unless one blob alone does. */
@@ -38,8 +38,8 @@ export async function uploadPieces(
   pieces: WantedPiece[],
 ): Promise<void> {
   const others = new Set<Promise<void>>()
-  for (let start = 0; start < pieces.length; start += PIECES_A_GROUP) {
-    const keys = await listKeys(session, pieces.slice(start, start + PIECES_A_GROUP))
+  for (const group of cutGroups(pieces)) {
+    const keys = await listKeys(session, group)
     const own: WantedKey[] = []
     for (const [name, wanted] of keys) {
       const claim = session.claims.get(name)
@@ -49,6 +49,22 @@ export async function uploadPieces(
     await sendClaimed(session, entity, own)
   }
   await Promise.all(others)
+}
+
+/** Many small versions go together, and a large one in parts. */
+function* cutGroups(pieces: WantedPiece[]): Generator<WantedPiece[]> {
+  let group: WantedPiece[] = []
+  let entries = 0
+  for (const wanted of pieces) {
+    if (group.length > 0 && entries + wanted.piece.count > ENTRIES_A_GROUP) {
+      yield group
+      group = []
+      entries = 0
+    }
+    group.push(wanted)
+    entries += wanted.piece.count
+  }
+  if (group.length > 0) yield group
 }
 
 /** The pieces and their blobs, each once. References have no blob. */

@@ -54,6 +54,7 @@ t.test('a version is committed when everything is there, and not before', async 
   t.same(await commit(), [committed], 'asked again, it answers the same')
   t.same(await remote.commit(CATS, [{ ...item, logId: newId() }]), {
     storeId: served.id,
+    capabilities: await remote.capabilities(),
     results: [committed],
   })
 

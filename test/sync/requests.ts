@@ -1,0 +1,56 @@
+import t, { type Test } from 'tap'
+import { logFiles } from '../../fixtures/log-files.js'
+import { startProxy } from '../../fixtures/references/proxy.js'
+import { serveStores } from '../../fixtures/server/serve-stores.js'
+import { listPages } from '../../src/catalog/list-pages.js'
+import { openHttpRemote } from '../../src/remote/http-remote.js'
+import { pushPending } from '../../src/sync/push.js'
+
+/** A store and a real server, with a watch on what goes between them. */
+async function openWatched(test: Test) {
+  const { local, served, server } = await serveStores(test)
+  const proxy = await startProxy(test, server.url)
+  const push = () =>
+    pushPending(local, url => openHttpRemote({ url }), { defaultRemote: proxy.url })
+  const takeRequests = () =>
+    proxy.requests.splice(0).map(request => request.replace(/^(\w+) .*\//, '$1 '))
+  return { local, served, push, takeRequests }
+}
+
+t.test('a small push takes four requests, and one when the server has the content', async t => {
+  const { local, push, takeRequests } = await openWatched(t)
+  await logFiles(local, { 'a.txt': 'a', 'b.txt': 'b' })
+  await push()
+  t.same(takeRequests(), ['POST commit', 'POST missing', 'POST packs', 'POST commit'])
+
+  await logFiles(local, { 'a.txt': 'a', 'b.txt': 'b' }, { name: 'dogs' })
+  const report = await push()
+  t.match(report.synced, [{ name: 'dogs', number: 0 }])
+  t.same(takeRequests(), ['POST commit'], 'under another name')
+
+  await logFiles(local, { 'a.txt': 'a', 'b.txt': 'b' }, { aliases: ['best'] })
+  await push()
+  t.same(takeRequests(), ['POST commit'], 'only an alias moved')
+
+  await push()
+  t.same(takeRequests(), [], 'nothing is pending')
+})
+
+t.test('a thousand small versions of one collection share requests', async t => {
+  const { local, served, push, takeRequests } = await openWatched(t)
+  const bytes = Buffer.alloc(32_000, 'weights')
+  const logged: string[] = []
+  for (let n = 0; n < 1000; n++) {
+    bytes.writeUInt32LE(n)
+    logged.push((await logFiles(local, { 'checkpoint.bin': Buffer.from(bytes) })).id)
+  }
+  const report = await push()
+  t.equal(report.synced.length, 1000)
+  const requests = takeRequests()
+  t.ok(requests.length <= 20, `${requests.length} requests`)
+  const committed: string[] = []
+  for await (const page of listPages(after => served.catalog.listVersions({}, after))) {
+    committed.push(...page.map(({ id }) => id))
+  }
+  t.same(committed, logged, 'in the order in which they were logged')
+})
