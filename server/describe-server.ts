@@ -10,7 +10,8 @@ export function describeServer(store: Store): Capabilities {
     storeId: store.id,
     protocol: PROTOCOL,
     digests: Object.keys(ALGORITHMS) as Algorithm[],
-    encodings: [0],
+    encodings: [0, 1],
+    recipes: true,
     entity: DEFAULT_ENTITY,
   }
 }

@@ -93,6 +93,7 @@ export const ERRORS = {
   // What came from outside does not hold what it claims.
   PACK_INVALID: row(400, 1, 'send the pack again'),
   PIECE_INVALID: row(400, 1, 'the manifest is not canonical; log the version again'),
+  RECIPE_INVALID: row(400, 1, 'send the chunks and the recipe again'),
   REQUEST_INVALID: row(400, 1, 'see docs/protocol.md'),
   REQUEST_TOO_LARGE: row(413, 1, 'send it in smaller parts'),
 

@@ -91,8 +91,8 @@ async function listExternal(store: Store, id: string): Promise<string[]> {
   for (const piece of await store.catalog.getExternal(id)) {
     const key = { kind: 'blob' as const, digest: piece.digest, size: piece.size }
     const [place] = await locateBlobs(store, [key], { external: false })
-    if (!place || files.length >= NAMED_FILES) continue
-    files.push(...decodeExternal(readBlob(store.home, key, place)).map(({ file }) => file))
+    if (!place || place.in === 'recipe' || files.length >= NAMED_FILES) continue
+    files.push(...decodeExternal(await readBlob(store.home, key, place)).map(({ file }) => file))
   }
   return files.slice(0, NAMED_FILES)
 }

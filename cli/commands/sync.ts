@@ -26,7 +26,8 @@ export async function sync({ retry }: { retry?: boolean }, context: Context): Pr
     ),
     ...report.errors.map(({ message }) => `error   ${message}`),
     `${count(report.synced.length, 'version')} synced, ${report.pending} pending, ` +
-      `${report.failed.length} failed; ${formatBytes(report.sentBytes)} sent, ` +
+      `${report.failed.length} failed; ${formatBytes(report.sentBytes)} sent ` +
+      `(${formatBytes(report.wireBytes)} on the wire), ` +
       `${formatBytes(report.skippedBytes)} was there already, ${count(report.requests, 'request')}`,
   ]
   return { data: report, text: lines.join('\n'), exitCode: exitCodeOf(report) }

@@ -162,6 +162,19 @@ export interface ReferenceContent {
   size: number
 }
 
+/** A chunk of an object, by the digest of its bytes. */
+export interface ObjectChunk {
+  digest: Digest
+  /** Where it starts in the object. */
+  offset: number
+}
+
+/** Where bytes of a chunk lie, as far as is remembered. */
+export interface ChunkPlace {
+  object: Digest
+  offset: number
+}
+
 /**
  * The index over the journal and the packs of one store: collections, versions, aliases, blob
  * locations, sync state.
@@ -183,6 +196,13 @@ export interface Catalog {
   findReferences(names: string[]): Promise<({ digest: Digest; size: number } | null)[]>
   /** Remembers contents. A cache, in no journal: it is lost when the index is rebuilt. */
   rememberReferences(contents: ReferenceContent[]): Promise<void>
+  /** Objects that hold chunks with these digests; null where none is remembered. */
+  findChunks(digests: Digest[]): Promise<(ChunkPlace | null)[]>
+  /**
+   * Remembers at most {@link MAX_BATCH} chunks of an object. A cache, as that of references: what
+   * is read from such a place is hashed before it counts.
+   */
+  rememberChunks(object: Digest, chunks: ObjectChunk[]): Promise<void>
   /** As of now; another process may add bytes at any time. */
   describe(): Promise<StoreState>
   /** Records of the stat cache, by the real paths of their folders; null where there is none. */
@@ -271,6 +291,8 @@ export const CATALOG_METHODS = [
   'putFolders',
   'findReferences',
   'rememberReferences',
+  'findChunks',
+  'rememberChunks',
   'addPack',
   'addObjects',
   'remove',
@@ -300,6 +322,7 @@ export const READ_METHODS: ReadonlySet<keyof Catalog> = new Set([
   'describe',
   'getFolders',
   'findReferences',
+  'findChunks',
   'findVersion',
   'getVersion',
   'getExternal',

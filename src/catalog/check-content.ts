@@ -48,7 +48,7 @@ async function readKey(txn: Transaction, home: string, key: BlobKey): Promise<Ui
   const [location] = await txn.locate([key])
   if (location?.in !== 'pack') throw removed(`the ${kind} ${digest}`, { kind, digest })
   try {
-    return readPacked(home, { kind, digest, size }, location)
+    return await readPacked(home, { kind, digest, size }, location)
   } catch (error) {
     throw storeError(error, `reading ${digest}`)
   }
@@ -57,8 +57,9 @@ async function readKey(txn: Transaction, home: string, key: BlobKey): Promise<Ui
 async function checkFiles(txn: Transaction, files: Entry[]): Promise<void> {
   const refs = files.map(({ digest }) => ({ kind: 'blob' as const, digest: parseDigest(digest) }))
   const locations = await txn.locate(refs)
+  const recipes = await txn.locate(refs.map(({ digest }) => ({ kind: 'recipe', digest })))
   for (const [index, { path, digest, size }] of files.entries()) {
-    if (locations[index]?.size === size) continue
+    if (locations[index]?.size === size || recipes[index]?.size === size) continue
     throw removed(`the bytes of "${path}"`, { path, digest })
   }
 }

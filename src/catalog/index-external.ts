@@ -40,5 +40,5 @@ export async function indexExternal(db: Database, home: string, pieces: Piece[])
 async function readExternalPiece(db: Database, home: string, piece: Piece) {
   const key = { kind: 'blob' as const, digest: piece.digest, size: piece.size }
   const [location] = await locateIn(db, [locationKey(key)])
-  return location?.in === 'pack' ? decodeExternal(readPacked(home, key, location)) : []
+  return location?.in === 'pack' ? decodeExternal(await readPacked(home, key, location)) : []
 }

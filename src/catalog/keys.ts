@@ -36,6 +36,7 @@ export const keys = {
   folder: (path: string) => join('folder', path),
   external: (digest: string) => join('external', digest),
   reference: (name: string) => join('reference', name),
+  chunk: (digest: string) => join('chunk', digest),
 }
 
 /** All keys that begin with these parts. */
@@ -72,7 +73,10 @@ export function decodePlace(key: Buffer, value: Buffer): PlacedKey {
 /** All locations. */
 export const LOCATION_RANGE = { gte: Buffer.from('b\0'), lt: Buffer.from('c') }
 
-/** 1: encoding, pack id 8, offset u64, stored length u32, plain length u32. 2: plain length u64. */
+/**
+ * 1: encoding, pack id 8, offset u64, stored length u32, plain length u32, or u64 where it does not
+ * fit, as that of a recipe. 2: plain length u64.
+ */
 export function encodeLocation(location: Location): Buffer {
   if (location.in === 'object') {
     const bytes = Buffer.alloc(9)
@@ -80,13 +84,15 @@ export function encodeLocation(location: Location): Buffer {
     bytes.writeBigUInt64LE(BigInt(location.size), 1)
     return bytes
   }
-  const bytes = Buffer.alloc(26)
+  const isLong = location.size > 0xffffffff
+  const bytes = Buffer.alloc(isLong ? 30 : 26)
   bytes[0] = 1
   bytes[1] = location.encoding
   bytes.write(location.packId, 2, 'hex')
   bytes.writeBigUInt64LE(BigInt(location.offset), 10)
   bytes.writeUInt32LE(location.storedLength, 18)
-  bytes.writeUInt32LE(location.size, 22)
+  if (isLong) bytes.writeBigUInt64LE(BigInt(location.size), 22)
+  else bytes.writeUInt32LE(location.size, 22)
   return bytes
 }
 
@@ -98,6 +104,6 @@ export function decodeLocation(bytes: Buffer): Location {
     offset: Number(bytes.readBigUInt64LE(10)),
     storedLength: bytes.readUInt32LE(18),
     encoding: bytes[1] === 1 ? 1 : 0,
-    size: bytes.readUInt32LE(22),
+    size: bytes.length > 26 ? Number(bytes.readBigUInt64LE(22)) : bytes.readUInt32LE(22),
   }
 }

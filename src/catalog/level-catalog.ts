@@ -9,6 +9,7 @@ import { applyRecord, type VersionRow } from './apply-record.js'
 import type {
   AliasRequest,
   Catalog,
+  ChunkPlace,
   ExternalFile,
   FolderCache,
   FoundVersion,
@@ -17,6 +18,7 @@ import type {
   Location,
   LogAnswer,
   LogRequest,
+  ObjectChunk,
   Page,
   PendingItem,
   PlacedKey,
@@ -114,6 +116,25 @@ export class LevelCatalog implements Catalog {
           type: 'put' as const,
           key: keys.reference(name),
           value: { digest, size },
+        })),
+      ),
+    )
+  }
+
+  async findChunks(digests: Digest[]): Promise<(ChunkPlace | null)[]> {
+    checkBatch(digests)
+    const rows = await this.#db.getMany(digests.map(keys.chunk))
+    return rows.map(row => (row as ChunkPlace | undefined) ?? null)
+  }
+
+  async rememberChunks(object: Digest, chunks: ObjectChunk[]): Promise<void> {
+    checkBatch(chunks)
+    await this.#write(() =>
+      this.#db.batch(
+        chunks.map(({ digest, offset }) => ({
+          type: 'put' as const,
+          key: keys.chunk(digest),
+          value: { object, offset } satisfies ChunkPlace,
         })),
       ),
     )

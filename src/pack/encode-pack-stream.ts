@@ -3,11 +3,10 @@ import { ArtifactError } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Encoding, encodePackHeader, encodeRecordHeader } from './format.js'
 
-/**
- * Parts shorter than this are joined until they reach it; so chunks are shorter than twice this,
- * but for parts that are longer themselves and go out as they are.
- */
+/** Short parts are joined until they reach this. */
 const CHUNK_BYTES = 128 << 10
+/** Longer parts go out as they are: copying them takes longer than a write more. */
+const LONG_BYTES = 32 << 10
 
 export interface WireRecord {
   key: BlobKey
@@ -20,7 +19,7 @@ export interface WireRecord {
 
 /**
  * Writes a wire pack: a header, the records in the order given, and the `end` record. Each record
- * is asked for when the one before it has gone out, small ones in chunks of 128 to 256 KiB.
+ * is asked for when the one before it has gone out, small ones in chunks of about 128 KiB.
  *
  * @throws `BLOB_DAMAGED` if a body is not `storedLength` bytes long; the pack is then cut, which
  *   its reader notices.
@@ -31,7 +30,7 @@ export async function* encodePackStream(
   let waiting: Uint8Array[] = []
   let length = 0
   for await (const part of encodeParts(records)) {
-    const long = part.length >= CHUNK_BYTES
+    const long = part.length >= LONG_BYTES
     if (!long) {
       waiting.push(part)
       length += part.length

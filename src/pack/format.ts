@@ -20,6 +20,8 @@ export const RECORD_HEADER_BYTES = 28
 /** The checksum after the stored bytes of a record. */
 export const RECORD_TRAILER_BYTES = 4
 export const MAX_DIGEST_BYTES = 32
+/** A record with more plain bytes is not compressed, so that a frame is decoded in one piece. */
+export const MAX_FRAME_CONTENT = 4 * 1024 * 1024
 /** The id of a wire pack, which is nobody's file. */
 export const NO_PACK_ID = '0'.repeat(16)
 /** The store id of a wire pack. */
@@ -162,7 +164,7 @@ export function decodeRecordHeader(bytes: Buffer, offset: number): RecordHeader 
   const encoding = readEncoding(bytes, 6, offset)
   const plainLength = readLength(bytes, 8, offset)
   const storedLength = readLength(bytes, 16, offset)
-  if (encoding === 0 && plainLength !== storedLength) {
+  if (encoding === 0 && kind !== 'recipe' && plainLength !== storedLength) {
     throw packError('the lengths of a record differ', offset)
   }
   if (kind === 'end' || kind === 'index') {

@@ -19,6 +19,7 @@ import { IndexRows } from './index-record.js'
 export interface NewRecord {
   kind: BlobKind
   digest: Digest
+  /** Of the content that the digest is of; for a recipe that is the blob it makes. */
   plainLength: number
   /** Default 0. */
   encoding?: Encoding
@@ -99,11 +100,11 @@ export class PackWriter {
 
   /** As `append`, for a digest that is at hand as bytes. */
   appendRaw(record: RawHeader, bytes: Uint8Array): number {
-    const { encoding, plainLength } = record
+    const { kind, encoding, plainLength } = record
     if (!Number.isSafeInteger(plainLength) || plainLength < 0) {
       throw new TypeError(`not a length: ${plainLength}`)
     }
-    if (encoding === 0 && plainLength !== bytes.length) {
+    if (encoding === 0 && kind !== KIND_NUMBERS.recipe && plainLength !== bytes.length) {
       throw new TypeError(`${bytes.length} bytes given for a plain length of ${plainLength}`)
     }
     this.#expectOpen()

@@ -93,6 +93,7 @@ export const capabilitiesMessage = z.object({
     .array(z.number())
     .default([0])
     .transform(numbers => numbers.filter(isEncoding)),
+  recipes: z.boolean().default(false),
   entity: z.string(),
 }) satisfies z.ZodType<Capabilities>
 

@@ -19,6 +19,8 @@ export interface Capabilities {
   digests: Algorithm[]
   /** Encodings of records that it takes; 0, as is, always. */
   encodings: Encoding[]
+  /** Takes recipes: a large blob may be sent as chunks and the recipe that makes it. */
+  recipes: boolean
   /** The entity that "default" stands for. */
   entity: string
 }

@@ -2,13 +2,14 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Location } from '../catalog/catalog.js'
 import { isArtifactError, storeError, systemCode } from '../errors.js'
-import { type HasherSet, hashBytes } from '../hash/hasher.js'
+import type { HasherSet } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf, type Digest } from '../model/digest.js'
 import { type PackedRecord, recordLength } from '../pack/format.js'
 import { readAt } from '../pack/read-at.js'
 import { listPackRecords } from '../pack/read-pack-index.js'
 import { checkRecord } from '../pack/read-record.js'
+import { isStoredRight } from './check-stored.js'
 
 const READ_BYTES = 8 * 1024 * 1024
 
@@ -33,8 +34,7 @@ export interface CheckContext {
 }
 
 /**
- * Hashes every record of a pack, or an object, reading the file from its start to its end. Of a
- * compressed record the checksum is looked at alone.
+ * Hashes every record of a pack, or an object, reading the file from its start to its end.
  * @throws `STORE_FAILED` when it cannot be read.
  */
 export async function checkBytes(context: CheckContext, task: CheckTask): Promise<CheckedFile> {
@@ -51,7 +51,7 @@ export async function checkBytes(context: CheckContext, task: CheckTask): Promis
 }
 
 async function checkPack(
-  { hashers, done }: CheckContext,
+  { done }: CheckContext,
   file: string,
   packId: string,
 ): Promise<CheckedFile> {
@@ -62,10 +62,7 @@ async function checkPack(
     const window = new Window(fd, done)
     for (const record of records.sort((a, b) => a.offset - b.offset)) {
       const { key, ...place } = record
-      const hasher = await hashers.get(algorithmOf(key.digest))
-      const message = explainDamage(window, record, bytes =>
-        record.encoding === 0 ? hashBytes(hasher, bytes) === key.digest : true,
-      )
+      const message = await explainDamage(window, record)
       if (message === undefined) continue
       damaged.push({ key, location: { in: 'pack', packId, ...place, size: key.size }, message })
     }
@@ -75,17 +72,14 @@ async function checkPack(
   return { records: records.length, damaged, sound }
 }
 
-function explainDamage(
-  window: Window,
-  record: PackedRecord,
-  isRight: (bytes: Buffer) => boolean,
-): string | undefined {
+async function explainDamage(window: Window, record: PackedRecord): Promise<string | undefined> {
   const { key, offset, storedLength } = record
   const length = recordLength({ digest: key.digest, storedLength })
   const bytes = window.read(offset, length)
   if (bytes.length < length) return `${key.kind} ${key.digest}: its pack ends before it`
   try {
-    if (isRight(checkRecord(bytes, record))) return undefined
+    const stored = checkRecord(bytes, record)
+    if (await isStoredRight(key, stored, record.encoding)) return undefined
     return `${key.kind} ${key.digest} has other bytes`
   } catch (error) {
     if (isArtifactError(error, 'BLOB_DAMAGED')) return error.message

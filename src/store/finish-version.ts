@@ -131,7 +131,7 @@ function pieceWriter(
       )
       const places = await locateBlobs(store, keys)
       for (const [index, key] of keys.entries()) {
-        if (!places[index]) await sink.append(key, parts[index]!)
+        if (!places[index]) await sink.append({ key, bytes: parts[index]!, encoding: 0 })
       }
       return keys.map(({ digest }, index) => ({ digest, isNew: !places[index] }))
     },

@@ -19,12 +19,12 @@ export function pieceKey({ digest, size }: Piece): BlobKey {
 export async function loadPieceBytes(store: Store, piece: Piece): Promise<Uint8Array> {
   const key = pieceKey(piece)
   const [place] = await locateBlobs(store, [key])
-  if (!place) {
+  if (!place || place.in === 'recipe') {
     throw new ArtifactError('BLOB_MISSING', `the manifest piece ${piece.digest} is not here`, {
       details: { kind: 'piece', digest: piece.digest },
     })
   }
-  const bytes = readBlob(store.home, key, place)
+  const bytes = await readBlob(store.home, key, place)
   const digest = await withHasher(algorithmOf(piece.digest), hasher => hashBytes(hasher, bytes))
   if (digest !== piece.digest) {
     throw new ArtifactError('BLOB_DAMAGED', `the manifest piece ${piece.digest} is damaged`, {

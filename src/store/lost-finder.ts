@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { MAX_BATCH } from '../catalog/catalog.js'
+import { type Location, MAX_BATCH } from '../catalog/catalog.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { parseDigest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
@@ -9,6 +9,7 @@ import { loadPiece, pieceKey } from './load-piece.js'
 import { type BlobPlace, locateBlobs } from './locate-blobs.js'
 import { checkAborted } from './progress.js'
 import { isLoss } from './read-blob.js'
+import { listChunks } from './read-chunks.js'
 import type { Store } from './store.js'
 
 /** Looks whether all that versions need is where the catalog says. Blobs are not hashed. */
@@ -64,11 +65,11 @@ export class LostFinder {
     for (let start = 0; start < fresh.length; start += MAX_BATCH) {
       const some = fresh.slice(start, start + MAX_BATCH)
       const places = await locateBlobs(this.#store, some)
-      some.forEach((key, index) => {
+      for (const [index, key] of some.entries()) {
         const place = places[index] ?? null
-        if (!this.#isThere(key, place)) this.#addLost(key)
+        if (!(await this.#isThere(key, place))) this.#addLost(key)
         else if (place?.in === 'external' && isMutable) this.outside.push(key)
-      })
+      }
     }
   }
 
@@ -83,9 +84,16 @@ export class LostFinder {
     return true
   }
 
-  #isThere(key: BlobKey, place: BlobPlace | null): boolean {
+  async #isThere(key: BlobKey, place: BlobPlace | null): Promise<boolean> {
     if (!place) return false
-    if (place.in === 'external') return isUnchanged(place)
+    if (place.in === 'recipe') {
+      const chunks = await listChunks(this.#store, key, place)
+      return chunks?.every(({ key, location }) => this.#isStored(key, location)) ?? false
+    }
+    return place.in === 'external' ? isUnchanged(place) : this.#isStored(key, place)
+  }
+
+  #isStored(key: BlobKey, place: Location): boolean {
     if (place.in === 'object') return existsSync(objectPath(this.#store.home, key.digest))
     const { packId } = place
     const known = this.#packs.get(packId) ?? existsSync(packPath(this.#store.home, packId))

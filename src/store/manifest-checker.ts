@@ -10,6 +10,8 @@ import type { Manifest } from '../model/version.js'
 import { pieceKey } from './load-piece.js'
 import { type BlobPlace, locateBlobs } from './locate-blobs.js'
 import { findPiece } from './manifest.js'
+import { quarantineKeys } from './quarantine.js'
+import { listChunks, type RecipePlace } from './read-chunks.js'
 import type { Store } from './store.js'
 
 export interface CheckedManifest {
@@ -127,8 +129,21 @@ class BlobFinder {
     const places = await locateBlobs(this.#store, keys, { external: false })
     for (const [index, { key, piece }] of asked.entries()) {
       const place = places[index]
-      if (place) this.note(key, place)
+      if (place?.in === 'recipe') await this.#noteChunks(piece, key, place)
+      else if (place) this.note(key, place)
       else this.lacking.add(piece)
+    }
+  }
+
+  /** A blob in chunks is here only if all of them are; else its recipe is no good any more. */
+  async #noteChunks(piece: Digest, key: BlobKey, place: RecipePlace): Promise<void> {
+    const chunks = await listChunks(this.#store, key, place)
+    if (chunks) {
+      this.packs.add(place.packId)
+      for (const chunk of chunks) this.note(chunk.key, chunk.location)
+    } else {
+      await quarantineKeys(this.#store, [key])
+      this.lacking.add(piece)
     }
   }
 

@@ -8,14 +8,16 @@ import { isReadOnly } from '../disk/check-writable.js'
 import { ensureFolder, syncFolder } from '../disk/publish.js'
 import { writeWhole } from '../disk/write-whole.js'
 import { ArtifactError, isArtifactError, storeError, systemCode } from '../errors.js'
-import { hashBytes, withHasher } from '../hash/hasher.js'
+import { withHasher } from '../hash/hasher.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { algorithmOf, type Digest, hexOf } from '../model/digest.js'
 import { homePaths, objectPath, packPath } from '../model/home.js'
 import { recordLength } from '../pack/format.js'
 import { readAt } from '../pack/read-at.js'
+import { isStoredRight } from './check-stored.js'
 import { locateBlobs } from './locate-blobs.js'
-import { readBlob } from './read-blob.js'
+import { listChunks, type RecipePlace } from './read-chunks.js'
+import { readStored } from './read-sound.js'
 import type { Store } from './store.js'
 
 const READ_BYTES = 4 * 1024 * 1024
@@ -60,13 +62,31 @@ async function forgetPack({ catalog }: Store, packId: string): Promise<void> {
   }
 }
 
-/** As `quarantine`, in whichever places of the store the keys have now. */
+/**
+ * As `quarantine`, in whichever places of the store the keys have now. Of a blob in chunks it does so
+ * with recipe and chunks, and forgets the recipe if they are not all here any more.
+ */
 export async function quarantineKeys(store: Store, keys: BlobKey[]): Promise<BlobKey[]> {
   const places = await locateBlobs(store, keys, { external: false })
-  const stored = places.flatMap((location, index): PlacedKey[] =>
-    location && location.in !== 'external' ? [{ key: keys[index]!, location }] : [],
-  )
-  return quarantine(store, stored)
+  const stored: PlacedKey[] = []
+  const removed: BlobKey[] = []
+  for (const [index, key] of keys.entries()) {
+    const place = places[index]
+    if (place?.in === 'recipe') {
+      if (await quarantineChunks(store, key, place)) removed.push(key)
+    } else if (place && place.in !== 'external') stored.push({ key, location: place })
+  }
+  return [...removed, ...(await quarantine(store, stored))]
+}
+
+/** @returns whether the blob is not here any more. */
+async function quarantineChunks(store: Store, key: BlobKey, place: RecipePlace): Promise<boolean> {
+  if (isReadOnly(store.home)) return false
+  const recipe: PlacedKey = { key: { ...key, kind: 'recipe' }, location: { ...place, in: 'pack' } }
+  await quarantine(store, [recipe, ...((await listChunks(store, key, place)) ?? [])])
+  if (await listChunks(store, key, place)) return false
+  await store.catalog.remove({ places: [recipe] })
+  return true
 }
 
 /** What was found in a place, from which what is damaged was then moved, if it is an object. */
@@ -85,9 +105,8 @@ async function copyDamagedRecord(
 ): Promise<Found> {
   const path = packPath(home, location.packId)
   try {
-    const bytes = readBlob(home, key, location)
-    const digest = await withHasher(algorithmOf(key.digest), hasher => hashBytes(hasher, bytes))
-    if (digest === key.digest) return 'whole'
+    const { bytes, encoding } = readStored(home, { key, location })
+    if (await isStoredRight(key, bytes, encoding)) return 'whole'
   } catch (error) {
     if (isArtifactError(error, 'BLOB_MISSING')) return checkGone(path)
     if (!isArtifactError(error, 'BLOB_DAMAGED')) throw error

@@ -5,6 +5,7 @@ import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
 import { locateBlobs } from './locate-blobs.js'
 import { blobError, blobFile, readBlob } from './read-blob.js'
+import { readWhole } from './read-chunks.js'
 import type { Store } from './store.js'
 import { verifyParts } from './verify-parts.js'
 
@@ -30,12 +31,17 @@ export async function* readParts(
   }
   const onDamage = () =>
     new ArtifactError('BLOB_DAMAGED', `the bytes of "${name}" are not what they were`, { details })
-  const file = blobFile(store.home, key, place)
+  if (place.in === 'recipe') {
+    yield* readWhole(store, key, place)
+    return
+  }
+  const whole = place
+  const file = blobFile(store.home, key, whole)
   const hasher = await createHasher(algorithmOf(key.digest))
   yield* verifyParts(file === undefined ? one() : stream(file), key, { hasher, onDamage })
 
   async function* one() {
-    yield readBlob(store.home, key, place!)
+    yield await readBlob(store.home, key, whole)
   }
   async function* stream(path: string) {
     try {

@@ -1,17 +1,37 @@
+import { readFileSync } from 'node:fs'
 import type { PlacedKey } from '../catalog/catalog.js'
-import { hashBytes, withHasher } from '../hash/hasher.js'
-import { algorithmOf } from '../model/digest.js'
-import { isLoss, readBlob } from './read-blob.js'
+import { objectPath } from '../model/home.js'
+import { isStoredRight } from './check-stored.js'
+import { PackFiles } from './pack-files.js'
+import { blobError, isLoss } from './read-blob.js'
+import type { SinkRecord } from './record-sink.js'
 
-/** The bytes of a blob, verified; undefined when they are damaged or not there. */
-export async function readSound(
+/** The bytes in one place as they are stored, not hashed. @throws `BLOB_MISSING`, `BLOB_DAMAGED`. */
+export function readStored(
   home: string,
   { key, location }: PlacedKey,
-): Promise<Uint8Array | undefined> {
+): { bytes: Buffer; encoding: SinkRecord['encoding'] } {
+  if (location.in === 'object') {
+    try {
+      return { bytes: readFileSync(objectPath(home, key.digest)), encoding: 0 }
+    } catch (error) {
+      throw blobError(error, key)
+    }
+  }
+  const files = new PackFiles(home)
   try {
-    const bytes = readBlob(home, key, location)
-    const digest = await withHasher(algorithmOf(key.digest), hasher => hashBytes(hasher, bytes))
-    return digest === key.digest ? bytes : undefined
+    return { bytes: files.read(key, location), encoding: location.encoding }
+  } finally {
+    files.close()
+  }
+}
+
+/** The record in one place, verified; undefined when it is damaged or not there. */
+export async function readSound(home: string, place: PlacedKey): Promise<SinkRecord | undefined> {
+  const { key } = place
+  try {
+    const { bytes, encoding } = readStored(home, place)
+    return (await isStoredRight(key, bytes, encoding)) ? { key, bytes, encoding } : undefined
   } catch (error) {
     if (isLoss(error)) return undefined
     throw error

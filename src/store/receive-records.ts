@@ -1,13 +1,21 @@
+import { MAX_BATCH } from '../catalog/catalog.js'
+import { decodeRecipe, invalidRecipe, maxRecipeBytes, type Recipe } from '../chunk/recipe.js'
 import { ArtifactError, type ErrorCode, type ErrorData, isArtifactError } from '../errors.js'
 import { HasherSet } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
-import { algorithmOf } from '../model/digest.js'
+import { algorithmOf, type Digest } from '../model/digest.js'
 import { decodePiece, MAX_PIECE_BYTES } from '../model/piece.js'
+import { type ContentHeader, MAX_FRAME_CONTENT } from '../pack/format.js'
 import type { StreamedRecord } from '../pack/parse-pack-stream.js'
+import { decodeFrame } from '../pack/zstd.js'
+import { ChunkRun } from './chunk-run.js'
 import { LARGE_BYTES } from './file-ingester.js'
 import { locateBlobs } from './locate-blobs.js'
 import { checkAborted } from './progress.js'
-import { RecordSink } from './record-sink.js'
+import { quarantineKeys } from './quarantine.js'
+import { isLoss } from './read-blob.js'
+import { readChunks } from './read-chunks.js'
+import { RecordSink, type SinkRecord } from './record-sink.js'
 import type { Store } from './store.js'
 import { verifyParts } from './verify-parts.js'
 
@@ -16,7 +24,12 @@ const BATCH_RECORDS = 512
 const BATCH_BYTES = 8 * 1024 * 1024
 /** Wrong records after which a sender is not listened to any more. */
 const MAX_REJECTED = 1000
-const REJECTIONS = new Set<ErrorCode>(['BLOB_DAMAGED', 'PIECE_INVALID', 'PACK_INVALID'])
+const REJECTIONS = new Set<ErrorCode>([
+  'BLOB_DAMAGED',
+  'PIECE_INVALID',
+  'PACK_INVALID',
+  'RECIPE_INVALID',
+])
 
 export interface ReceiveOptions {
   /** Stops between two records; the source must end by itself when it waits. */
@@ -40,7 +53,9 @@ export interface ReceivedRecords {
  * store has, which are then dropped. A record is rejected, and the others go on, with
  * `BLOB_DAMAGED` if its bytes are not those of its digest and length, with `PIECE_INVALID` for a
  * piece that is not canonical or above {@link MAX_PIECE_BYTES}, with `PACK_INVALID` if its checksum
- * is wrong, it is compressed or it is a recipe. Memory is taken for bytes that came, never for a
+ * is wrong, it is compressed and no shorter for it or longer
+ * than {@link MAX_FRAME_CONTENT}, with `RECIPE_INVALID` for a recipe that does not make its blob of
+ * chunks that are here or came before it. Compressed records are kept as they came. Memory is taken for bytes that came, never for a
  * length that is claimed.
  *
  * What was verified is kept in any case: when the source throws or the signal aborts, it is made
@@ -77,7 +92,8 @@ class Receiver {
   // Of its own: a hasher serves one message at a time, and bodies are awaited.
   readonly #hashers = new HasherSet()
   readonly #rejected: ReceivedRecords['rejected'] = []
-  #waiting: { key: BlobKey; bytes: Uint8Array }[] = []
+  readonly #run = new ChunkRun()
+  #waiting: SinkRecord[] = []
   #waitingBytes = 0
   #stored = 0
 
@@ -97,10 +113,13 @@ class Receiver {
     const refusal = this.#refuse(header, key)
     if (refusal) return this.#reject(key, refusal)
     try {
+      if (key.kind === 'recipe') return await this.#takeRecipe(key, body)
       const hasher = await this.#hashers.get(algorithmOf(key.digest))
-      const parts = verifyParts(body, key, { hasher, onDamage: () => damaged(key) })
+      const frame = header.encoding === 1 ? await readWhole(body) : undefined
+      const plain = frame ? [await decodeFrame(frame, key)] : body
+      const parts = verifyParts(plain, key, { hasher, onDamage: () => damaged(key) })
       if (key.kind === 'blob' && key.size >= LARGE_BYTES) await this.#takeLarge(key, parts)
-      else await this.#takeSmall(key, parts)
+      else await this.#takeSmall(key, parts, frame)
     } catch (error) {
       if (!isRejection(error)) throw error
       this.#reject(key, error)
@@ -142,13 +161,46 @@ class Receiver {
     this.#stored += 1
   }
 
-  async #takeSmall(key: BlobKey, parts: AsyncIterable<Uint8Array>): Promise<void> {
-    const taken: Uint8Array[] = []
-    for await (const part of parts) taken.push(part)
-    const bytes = taken.length === 1 ? taken[0]! : Buffer.concat(taken)
-    if (key.kind === 'piece') decodePiece(bytes, key.digest)
-    this.#waiting.push({ key, bytes })
-    this.#waitingBytes += bytes.length
+  /** @param frame what is kept instead of the plain bytes. */
+  async #takeSmall(key: BlobKey, parts: AsyncIterable<Uint8Array>, frame?: Buffer): Promise<void> {
+    const plain = await readWhole(parts)
+    if (key.kind === 'piece') decodePiece(plain, key.digest)
+    await this.#run.add(key, plain)
+    await this.#keep({ key, bytes: frame ?? plain, encoding: frame ? 1 : 0 })
+  }
+
+  /** A blob made of chunks counts once the whole was hashed. */
+  async #takeRecipe(key: BlobKey, body: AsyncIterable<Uint8Array>): Promise<void> {
+    const recipe = decodeRecipe(key, await readWhole(body))
+    const digest = this.#run.finish(recipe) ?? (await this.#hashChunks(recipe))
+    if (digest !== key.digest) throw invalidRecipe(key, `they make ${digest}`)
+    await this.#keep({ key, bytes: recipe.bytes, encoding: 0 })
+  }
+
+  async #hashChunks(recipe: Recipe): Promise<Digest> {
+    // Those that came just now are read like the others.
+    await this.finish()
+    const hasher = await this.#hashers.get(algorithmOf(recipe.key.digest))
+    hasher.init()
+    try {
+      for await (const part of readChunks(this.#store, recipe)) hasher.update(part)
+    } catch (error) {
+      if (!isLoss(error)) throw error
+      // Whatever of them is damaged is asked for from now on.
+      for (const batch of recipe.batches(MAX_BATCH)) {
+        await quarantineKeys(
+          this.#store,
+          batch.map(({ key }) => key),
+        )
+      }
+      throw invalidRecipe(recipe.key, error.message)
+    }
+    return hasher.digest()
+  }
+
+  async #keep(record: SinkRecord): Promise<void> {
+    this.#waiting.push(record)
+    this.#waitingBytes += record.bytes.length
     if (this.#waiting.length >= BATCH_RECORDS || this.#waitingBytes >= BATCH_BYTES) {
       await this.#storeWaiting()
     }
@@ -160,20 +212,39 @@ class Receiver {
     this.#waitingBytes = 0
     const keys = records.map(({ key }) => key)
     const places = await locateBlobs(this.#store, keys, { external: false })
-    for (const [index, { key, bytes }] of records.entries()) {
-      if (!places[index]) await this.#sink.append(key, bytes)
+    for (const [index, record] of records.entries()) {
+      if (!places[index]) await this.#sink.append(record)
       this.#stored += 1
     }
   }
 }
 
-function checkHeader({ kind, encoding, plainLength }: StreamedRecord['header']): void {
-  if (encoding !== 0) throw new ArtifactError('PACK_INVALID', 'compressed records are not taken')
-  if (kind === 'recipe') throw new ArtifactError('PACK_INVALID', 'recipes are not taken')
+function checkHeader(header: StreamedRecord['header']): void {
+  const { kind, encoding, plainLength, storedLength } = header
+  if (encoding === 1 && (plainLength > MAX_FRAME_CONTENT || storedLength >= plainLength)) {
+    const message = `${plainLength} bytes in a frame of ${storedLength}: not a compressed record`
+    throw new ArtifactError('PACK_INVALID', message)
+  }
+  if (kind === 'recipe') checkRecipeHeader(header)
   if (kind === 'piece' && plainLength > MAX_PIECE_BYTES) {
     const message = `a piece of ${plainLength} bytes is above ${MAX_PIECE_BYTES}`
     throw new ArtifactError('PIECE_INVALID', message)
   }
+}
+
+function checkRecipeHeader({ digest, encoding, plainLength, storedLength }: ContentHeader): void {
+  const key: BlobKey = { kind: 'recipe', digest, size: plainLength }
+  if (encoding !== 0) throw invalidRecipe(key, 'it is compressed')
+  if (plainLength < LARGE_BYTES) throw invalidRecipe(key, 'a small blob has none')
+  if (storedLength > maxRecipeBytes(key)) throw invalidRecipe(key, `${storedLength} bytes of rows`)
+}
+
+async function readWhole(parts: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const taken: Uint8Array[] = []
+  for await (const part of parts) taken.push(part)
+  const [first] = taken
+  if (taken.length !== 1 || !first) return Buffer.concat(taken)
+  return Buffer.from(first.buffer, first.byteOffset, first.length)
 }
 
 /** Faults of one record. After a cut the next record is not there, and asking for it says so. */

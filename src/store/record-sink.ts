@@ -6,6 +6,7 @@ import { publishFiles } from '../disk/publish.js'
 import { storeError } from '../errors.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { objectPath, packPath } from '../model/home.js'
+import type { Encoding } from '../pack/format.js'
 import { PackWriter } from '../pack/pack-writer.js'
 import { PACK_BYTES, PACK_RECORDS } from './file-ingester.js'
 import { sealObject } from './object-trust.js'
@@ -13,6 +14,13 @@ import type { Store } from './store.js'
 import { createWriterFolder, type WriterFolder } from './writer-folder.js'
 
 const flushFile = promisify(fdatasync)
+
+/** A record to keep in a pack, as it is stored. */
+export interface SinkRecord {
+  key: BlobKey
+  bytes: Uint8Array
+  encoding: Encoding
+}
 
 /**
  * Writes records that were verified into a store, from one caller, a call at a time. Flushes run
@@ -32,11 +40,12 @@ export class RecordSink {
   }
 
   /** Adds a record to the open pack, unless that has it; finishes the pack when it is full. */
-  async append(key: BlobKey, bytes: Uint8Array): Promise<void> {
+  async append({ key, bytes, encoding }: SinkRecord): Promise<void> {
     const name = blobKeyString(key)
     if (this.#open.has(name)) return
     this.#pack ??= await this.#startPack()
-    this.#pack.append({ kind: key.kind, digest: key.digest, plainLength: key.size, bytes })
+    const { kind, digest, size: plainLength } = key
+    this.#pack.append({ kind, digest, plainLength, encoding, bytes })
     this.#open.add(name)
     if (this.#pack.size >= PACK_BYTES || this.#pack.count >= PACK_RECORDS) await this.finish()
   }

@@ -11,8 +11,8 @@ export async function rewriteRecords(store: Store, places: PlacedKey[]): Promise
   const sink = new RecordSink(store)
   try {
     for (const place of places) {
-      const bytes = await readSound(store.home, place)
-      if (bytes) await sink.append(place.key, bytes)
+      const record = await readSound(store.home, place)
+      if (record) await sink.append(record)
     }
     await sink.finish()
   } finally {

@@ -13,16 +13,16 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
+import type { PlacedKey } from '../catalog/catalog.js'
 import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors.js'
 import { type Hasher, type HasherSet, hashBytes } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf, type Digest } from '../model/digest.js'
 import { homePaths, objectPath } from '../model/home.js'
 import { LARGE_BYTES } from './file-ingester.js'
-import type { BlobPlace } from './locate-blobs.js'
 import { isShared, type LinkMode, type ObjectLinker } from './object-linker.js'
 import { exposeObjects, isTrusted, noteHashed, statObject } from './object-trust.js'
-import { blobError, blobFile, isLoss, readBlob } from './read-blob.js'
+import { blobError, blobFile, isLoss, readBlob, type WholePlace } from './read-blob.js'
 import { fileError } from './source-file.js'
 import { conflict, type TreePaths } from './tree-path.js'
 
@@ -38,8 +38,14 @@ export function fileKey({ digest, size }: TreeItem): BlobKey {
   return { kind: 'blob', digest, size }
 }
 
+/** A blob that is kept in chunks, and where they lie, in their order. */
+export interface ChunkedPlace {
+  in: 'chunks'
+  chunks: PlacedKey[]
+}
+
 export interface PlacedItem extends TreeItem {
-  place: BlobPlace
+  place: WholePlace | ChunkedPlace
 }
 
 /** What stands at an entry's path: nothing, its content, or something else. */
@@ -137,7 +143,7 @@ export async function writeTree(
   for (const [index, item] of items.entries()) {
     if (!isShared(link) || item.place.in !== 'object') continue
     const hasher = await hashers.get(algorithmOf(item.digest))
-    losses[index] = listLoss(() => checkObject(item, { ...writing, hasher }))
+    losses[index] = await listLoss(() => checkObject(item, { ...writing, hasher }))
     if (!losses[index]) shared.push(item.digest)
   }
   exposeObjects(home, shared)
@@ -147,15 +153,15 @@ export async function writeTree(
     const file = paths.resolve(item.path, { create: true })!
     const name = `.artifact-${randomBytes(6).toString('hex')}`
     const temporary = unseen ? file : join(dirname(file), name)
-    losses[index] = listLoss(() => writeEntry(item, { ...writing, hasher, file, temporary }))
+    losses[index] = await listLoss(() => writeEntry(item, { ...writing, hasher, file, temporary }))
   }
   return losses
 }
 
 /** The error of a blob that cannot be read; throws any other. */
-function listLoss(work: () => void): ErrorData | null {
+async function listLoss(work: () => Promise<void>): Promise<ErrorData | null> {
   try {
-    work()
+    await work()
     return null
   } catch (error) {
     if (isLoss(error)) return error.toJSON()
@@ -165,10 +171,10 @@ function listLoss(work: () => void): ErrorData | null {
 
 type WritingEntry = Writing & { hasher: Hasher; file: string; temporary: string }
 
-function writeEntry(item: PlacedItem, writing: WritingEntry): void {
+async function writeEntry(item: PlacedItem, writing: WritingEntry): Promise<void> {
   const { file, temporary } = writing
   try {
-    fillFile(item, writing)
+    await fillFile(item, writing)
     if (temporary === file) return
     renameSync(temporary, file)
     // To rename one hard link to another of the same file does nothing.
@@ -184,7 +190,7 @@ function writeEntry(item: PlacedItem, writing: WritingEntry): void {
 }
 
 /** Makes the new file `temporary`. */
-function fillFile(item: PlacedItem, { temporary, ...writing }: WritingEntry): void {
+async function fillFile(item: PlacedItem, { temporary, ...writing }: WritingEntry): Promise<void> {
   const { home, hasher, linker, link } = writing
   const object = item.place.in === 'object' ? objectPath(home, item.digest) : undefined
   if (object && isShared(link)) {
@@ -192,25 +198,25 @@ function fillFile(item: PlacedItem, { temporary, ...writing }: WritingEntry): vo
     return
   }
   if (object && link === 'reflink' && linker.clones) {
-    checkObject(item, writing)
+    await checkObject(item, writing)
     if (linker.clone(object, temporary)) return
   }
   const out = openSync(temporary, 'wx', 0o666)
   try {
-    copyVerified(home, item, hasher, bytes => writeFileSync(out, bytes))
+    await copyVerified(home, item, hasher, bytes => writeFileSync(out, bytes))
   } finally {
     closeSync(out)
   }
 }
 
 /** Hashes an object that is to be used as it is, unless its stat is to be trusted and may be. */
-function checkObject(
+async function checkObject(
   item: PlacedItem,
   { home, hasher, verify }: { home: string; hasher: Hasher; verify: boolean },
-): void {
+): Promise<void> {
   const { digest, size } = item
   if (!verify && isTrusted(home, { kind: 'blob', digest, size })) return
-  copyVerified(home, item, hasher, () => {})
+  await copyVerified(home, item, hasher, () => {})
 }
 
 /**
@@ -226,7 +232,7 @@ export async function verifyBlobs(
   for (const item of items) {
     const hasher = await hashers.get(algorithmOf(item.digest))
     try {
-      copyVerified(home, item, hasher, () => {})
+      await copyVerified(home, item, hasher, () => {})
       results.push(null)
     } catch (error) {
       results.push(storeError(error, `reading ${item.path}`).toJSON())
@@ -236,26 +242,31 @@ export async function verifyBlobs(
 }
 
 /** Hands on the bytes of a blob; throws, after the last of them, when they are not the right ones. */
-function copyVerified(
+async function copyVerified(
   home: string,
   item: PlacedItem,
   hasher: Hasher,
   use: (bytes: Uint8Array) => void,
-): void {
+): Promise<void> {
   const key = fileKey(item)
+  const { place } = item
+  const take = (bytes: Uint8Array) => {
+    hasher.update(bytes)
+    use(bytes)
+  }
   try {
-    if (item.place.in === 'pack' || item.size < LARGE_BYTES) {
-      const bytes = readBlob(home, key, item.place)
+    const stat = place.in === 'object' ? statObject(home, item.digest) : undefined
+    hasher.init()
+    if (place.in === 'chunks') {
+      for (const chunk of place.chunks) take(await readBlob(home, chunk.key, chunk.location))
+    } else if (place.in === 'pack' || item.size < LARGE_BYTES) {
+      const bytes = await readBlob(home, key, place)
       if (hashBytes(hasher, bytes) !== item.digest) throw damaged(item)
       use(bytes)
       return
+    } else {
+      readFile(blobFile(home, key, place)!, take)
     }
-    const stat = item.place.in === 'object' ? statObject(home, item.digest) : undefined
-    hasher.init()
-    readFile(blobFile(home, key, item.place)!, bytes => {
-      hasher.update(bytes)
-      use(bytes)
-    })
     if (hasher.digest() !== item.digest) throw damaged(item)
     if (stat) noteHashed(home, item.digest, stat)
   } catch (error) {

@@ -7,6 +7,7 @@ import type { Entry, Piece } from '../model/entry.js'
 import { locateBlobs } from './locate-blobs.js'
 import { readEntries } from './manifest.js'
 import { checkAborted } from './progress.js'
+import { listChunks } from './read-chunks.js'
 import type { Store } from './store.js'
 import { fileKey, type PlacedItem, type TreeItem } from './tree-files.js'
 import type { TreeTask } from './tree-task.js'
@@ -64,7 +65,7 @@ export class TreePool {
     items: TreeItem[],
     task: (placed: PlacedItem[]) => TreeTask,
   ): Promise<(ErrorData | null)[]> {
-    const places = await locateBlobs(store, items.map(fileKey))
+    const places = await placeItems(store, items)
     const placed = items.flatMap((item, index): PlacedItem[] => {
       const place = places[index]
       return place ? [{ ...item, place }] : []
@@ -116,6 +117,23 @@ export class TreePool {
   async close(): Promise<void> {
     await Promise.all(this.#workers.map(worker => worker.close()))
   }
+}
+
+/** Where the bytes of files lie, those of their chunks too; null for what is not here. */
+async function placeItems(
+  store: Store,
+  items: TreeItem[],
+): Promise<(PlacedItem['place'] | null)[]> {
+  const keys = items.map(fileKey)
+  const found = await locateBlobs(store, keys)
+  const places: (PlacedItem['place'] | null)[] = []
+  for (const [index, place] of found.entries()) {
+    if (place?.in === 'recipe') {
+      const chunks = await listChunks(store, keys[index]!, place)
+      places.push(chunks && { in: 'chunks', chunks })
+    } else places.push(place)
+  }
+  return places
 }
 
 async function* batchItems(

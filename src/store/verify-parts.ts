@@ -9,7 +9,7 @@ import type { BlobKey } from '../model/blob-key.js'
  * @throws what `onDamage` makes, as soon as there are more bytes than the key says, or at the end.
  */
 export async function* verifyParts(
-  parts: AsyncIterable<Uint8Array>,
+  parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   key: BlobKey,
   { hasher, onDamage }: { hasher: Hasher; onDamage: () => ArtifactError },
 ): AsyncGenerator<Uint8Array, void, undefined> {

@@ -21,6 +21,7 @@ export function createHealer(store: Store, openRemote: () => Promise<Remote | nu
         signal,
         nameOf: ({ kind, digest }) => `the ${kind} ${digest}`,
         onBytes: () => {},
+        onSaved: () => {},
       })
     }
     if (failure) throw failure

@@ -1,35 +1,13 @@
-import { ArtifactError, type ErrorCode, type ErrorData, isArtifactError } from '../errors.js'
-import { type BlobKey, blobKeyString } from '../model/blob-key.js'
-import type { StreamedRecord } from '../pack/parse-pack-stream.js'
+import type { ArtifactError } from '../errors.js'
+import type { BlobKey } from '../model/blob-key.js'
 import type { Remote } from '../remote/remote.js'
+import { LARGE_BYTES } from '../store/file-ingester.js'
 import { locateBlobs } from '../store/locate-blobs.js'
-import { checkAborted } from '../store/progress.js'
 import { isLoss } from '../store/read-blob.js'
 import { receiveRecords } from '../store/receive-records.js'
 import type { Store } from '../store/store.js'
-
-/** The most keys that `Remote.fetch` takes. */
-const KEYS_A_REQUEST = 10_000
-/** A request asks for no more bytes, unless for one blob alone. */
-const BYTES_A_REQUEST = 64 * 1024 * 1024
-/** Requests in a row for the same keys that bring nothing, before the failure is told. */
-const ATTEMPTS = 3
-/** After these the same request may succeed: a cut connection shows as a cut pack. */
-const PASSING: ReadonlySet<ErrorCode> = new Set([
-  'PACK_INVALID',
-  'REMOTE_UNREACHABLE',
-  'REMOTE_FAILED',
-  'SERVER_FAILED',
-])
-
-export interface FetchOptions {
-  entity: string
-  signal?: AbortSignal
-  /** What a message calls a key: its path, say. */
-  nameOf: (key: BlobKey) => string
-  /** Tells of bytes as they arrive, and (negative) of those that must come again. */
-  onBytes: (bytes: number) => void
-}
+import { cutRequests, type FetchOptions, type FetchTarget, fetchAll } from './fetch-all.js'
+import { fetchLarge } from './fetch-large.js'
 
 /** Those of the keys whose bytes are not in the store; files outside of it do not count. */
 export async function listAbsent(store: Store, keys: BlobKey[]): Promise<BlobKey[]> {
@@ -51,7 +29,14 @@ export async function fetchBlobs(
   absent: BlobKey[],
   options: FetchOptions,
 ): Promise<void> {
-  for (const keys of cutRequests(absent)) await fetchAll(store, remote, keys, options)
+  const target = {
+    receive: receiveRecords.bind(null, store),
+    listAbsent: listAbsent.bind(null, store),
+  } satisfies FetchTarget
+  const small = absent.filter(key => !isLarge(key))
+  for (const keys of cutRequests(small)) await fetchAll(target, remote, keys, options)
+  const large = await fetchLarge(store, remote, absent.filter(isLarge), options)
+  for (const keys of cutRequests(large)) await fetchAll(target, remote, keys, options)
 }
 
 /**
@@ -65,9 +50,11 @@ export async function fetchAvailable(
   options: FetchOptions,
 ): Promise<ArtifactError | undefined> {
   let first: ArtifactError | undefined
-  for (const keys of cutRequests(absent)) {
+  const small = absent.filter(key => !isLarge(key))
+  const large = absent.filter(isLarge).map(key => [key])
+  for (const keys of [...cutRequests(small), ...large]) {
     try {
-      await fetchAll(store, remote, keys, options)
+      await fetchBlobs(store, remote, keys, options)
     } catch (error) {
       if (!isLoss(error)) throw error
       first ??= error
@@ -76,122 +63,6 @@ export async function fetchAvailable(
   return first
 }
 
-async function fetchAll(
-  store: Store,
-  remote: Remote,
-  keys: BlobKey[],
-  options: FetchOptions,
-): Promise<void> {
-  const rejected = new Map<string, ErrorData>()
-  let absent = keys
-  for (let attempt = 1; ; attempt += 1) {
-    checkAborted(options.signal)
-    const failure = await fetchOnce(store, remote, absent, { ...options, rejected })
-    if (failure && !PASSING.has(failure.code)) throw failure
-    const before = absent.length
-    absent = await listAbsent(store, absent)
-    if (absent.length === 0) return
-    if (!failure) throw absenceError(remote, absent, { ...options, rejected })
-    if (absent.length < before) attempt = 0
-    if (attempt === ATTEMPTS) throw asRemoteError(remote, failure)
-  }
-}
-
-/** One request. Answers the error that cut it; what came before that is in the store. */
-async function fetchOnce(
-  store: Store,
-  remote: Remote,
-  keys: BlobKey[],
-  options: FetchOptions & { rejected: Map<string, ErrorData> },
-): Promise<ArtifactError | undefined> {
-  const { entity, signal, rejected, onBytes } = options
-  const wanted = new Set(keys.map(blobKeyString))
-  let unasked: ArtifactError | undefined
-  const accept = (key: BlobKey) => {
-    if (wanted.delete(blobKeyString(key))) return
-    unasked ??= new ArtifactError(
-      'REMOTE_INVALID',
-      `the remote sent ${key.digest} without being asked`,
-      {
-        details: { url: remote.url, ...key },
-      },
-    )
-    throw unasked
-  }
-  let counted = 0
-  const count = (bytes: number) => {
-    counted += bytes
-    onBytes(bytes)
-  }
-  try {
-    const records = countRecords(remote.fetch(entity, keys, { signal }), count)
-    const received = await receiveRecords(store, records, { signal, accept })
-    for (const { key, error } of received.rejected) rejected.set(blobKeyString(key), error)
-    return unasked
-  } catch (error) {
-    checkAborted(signal)
-    if (!(error instanceof ArtifactError)) throw error
-    onBytes(-counted)
-    const left = new Set((await listAbsent(store, keys)).map(blobKeyString))
-    for (const key of keys) if (!left.has(blobKeyString(key))) onBytes(key.size)
-    return error
-  }
-}
-
-async function* countRecords(
-  records: AsyncIterable<StreamedRecord>,
-  count: (bytes: number) => void,
-): AsyncGenerator<StreamedRecord> {
-  for await (const { header, body } of records) yield { header, body: countBody(body, count) }
-}
-
-async function* countBody(
-  body: AsyncIterable<Uint8Array>,
-  count: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const part of body) {
-    count(part.length)
-    yield part
-  }
-}
-
-function asRemoteError(remote: Remote, error: ArtifactError): ArtifactError {
-  if (!isArtifactError(error, 'PACK_INVALID')) return error
-  return new ArtifactError('REMOTE_INVALID', `the remote sent a broken pack: ${error.message}`, {
-    cause: error,
-    details: { url: remote.url },
-  })
-}
-
-function absenceError(
-  remote: Remote,
-  [key]: BlobKey[],
-  { nameOf, rejected }: FetchOptions & { rejected: Map<string, ErrorData> },
-): ArtifactError {
-  const name = nameOf(key!)
-  const reason = rejected.get(blobKeyString(key!))
-  const details = { ...key, name, url: remote.url }
-  if (!reason) {
-    return new ArtifactError('BLOB_MISSING', `the remote does not have ${name}`, { details })
-  }
-  const cause = ArtifactError.from(reason)
-  const code = cause.code === 'BLOB_DAMAGED' ? cause.code : 'REMOTE_INVALID'
-  const message = `the remote sent ${name} damaged: ${cause.message}`
-  return new ArtifactError(code, message, { cause, details })
-}
-
-function* cutRequests(keys: BlobKey[]): Generator<BlobKey[]> {
-  let some: BlobKey[] = []
-  let bytes = 0
-  for (const key of keys) {
-    const full = some.length === KEYS_A_REQUEST || bytes + key.size > BYTES_A_REQUEST
-    if (some.length > 0 && full) {
-      yield some
-      some = []
-      bytes = 0
-    }
-    some.push(key)
-    bytes += key.size
-  }
-  if (some.length > 0) yield some
+function isLarge({ kind, size }: BlobKey): boolean {
+  return kind === 'blob' && size >= LARGE_BYTES
 }

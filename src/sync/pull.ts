@@ -121,6 +121,9 @@ class Pull {
         this.bytes += bytes
         if (this.bytes - this.#reported >= REPORT_BYTES) this.#report()
       },
+      onSaved: bytes => {
+        this.#totalBytes -= bytes
+      },
     })
   }
 

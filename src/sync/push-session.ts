@@ -5,6 +5,7 @@ import type { CallOptions, Capabilities, Remote } from '../remote/remote.js'
 import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import type { SyncEvent, SyncReport } from './sync-report.js'
+import { WirePool } from './wire-pool.js'
 
 export interface PushContext {
   store: Store
@@ -35,6 +36,8 @@ export class UploadMeter {
 export class PushSession {
   readonly context: PushContext
   readonly remote: Remote
+  /** Threads that compress what is sent. */
+  readonly pool = new WirePool()
   /** Blobs that a collection is sending now, so that no other sends them too. */
   readonly claims = new Map<string, Promise<void>>()
   /** The remote's ids of versions that it has under another one, by the ids here. */
@@ -69,6 +72,10 @@ export class PushSession {
   /** Takes what the remote said without being asked. */
   learn(capabilities: Capabilities | undefined): void {
     if (capabilities) this.#capabilities = Promise.resolve(capabilities)
+  }
+
+  close(): Promise<void> {
+    return this.pool.close()
   }
 
   /** Ends the push to this remote; the first reason is reported. */

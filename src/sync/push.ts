@@ -48,8 +48,12 @@ export async function pushPending(
     checkAborted(signal)
     return store.catalog.listPending(after)
   })
-  for await (const items of pages) await push.pushPage(items)
-  return push.finish()
+  try {
+    for await (const items of pages) await push.pushPage(items)
+    return push.finish()
+  } finally {
+    await push.close()
+  }
 }
 
 interface Group {
@@ -89,6 +93,10 @@ class Push {
     const { report } = this.#context
     report.pending = this.#seen - report.synced.length - report.failed.length
     return report
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map(session => session.close()))
   }
 
   #group(items: PendingItem[]): Group[] {

@@ -1,14 +1,14 @@
 import { ArtifactError } from '../errors.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import type { WireRecord } from '../pack/encode-pack-stream.js'
+import type { SendResult } from '../remote/remote.js'
 import { openRecords } from '../store/open-records.js'
 import { isLoss } from '../store/read-blob.js'
 import { describeLoss } from '../store/recover-blobs.js'
-import type { PushSession, UploadMeter } from './push-session.js'
+import { compressRecords } from './compress-records.js'
+import { countRecords, PackCounter } from './pack-counter.js'
+import type { PushSession } from './push-session.js'
 import type { WantedKey } from './upload-pieces.js'
-
-/** Bytes between two events of one version. */
-const EVENT_BYTES = 1024 * 1024
 
 /**
  * Sends one pack with these records.
@@ -24,14 +24,47 @@ export async function sendPack(
   const { store, report, signal } = session.context
   const keys = wanted.map(({ key }) => key)
   const meters = new Map(wanted.map(({ key, meter }) => [blobKeyString(key), meter]))
-  const counter = new PackCounter(session, meters)
-  let failure: { error: unknown } | undefined
+  const open = (counter: PackCounter) =>
+    countRecords(openRecords(store, keys, { require: true, signal }), meters, counter)
+  const rejected = await sendRecords(session, entity, { keys, open })
+  const refused = new Set(rejected.map(({ key }) => blobKeyString(key)))
+  for (const { key, meter } of wanted) {
+    if (refused.has(blobKeyString(key))) continue
+    report.sentBytes += key.size
+    if (key.kind !== 'blob') continue
+    report.sentBlobs += 1
+    meter.blobBytes += key.size
+  }
+  throwRejection(rejected)
+}
 
+/**
+ * Sends a pack of records, compressed where the remote takes that and it pays.
+ *
+ * @param keys the blobs and pieces that are sent.
+ * @param open makes the records anew for every attempt; what it throws is thrown, and says what needs
+ *   a blob that is lost.
+ * @returns what the remote rejected.
+ */
+export async function sendRecords(
+  session: PushSession,
+  entity: string,
+  { keys, open }: { keys: BlobKey[]; open: (counter: PackCounter) => AsyncIterable<WireRecord> },
+): Promise<SendResult['rejected']> {
+  const { report, store, signal } = session.context
+  const counter = new PackCounter(session)
+  const { encodings } = await session.capabilities()
+  let failure: { error: unknown } | undefined
   async function* readRecords(): AsyncGenerator<WireRecord> {
     counter.restart()
+    failure = undefined
     try {
-      const records = openRecords(store, keys, { require: true, signal })
-      for await (const record of records) yield counter.watch(record)
+      const records = open(counter)
+      const sent = encodings.includes(1) ? compressRecords(records, session.pool) : records
+      for await (const record of sent) {
+        report.wireBytes += record.storedLength
+        yield record
+      }
     } catch (error) {
       failure = { error }
       throw error
@@ -47,68 +80,9 @@ export async function sendPack(
     throw failure ? await nameUses(failure.error) : error
   })
   counter.report()
-  const refused = new Set(rejected.map(({ key }) => blobKeyString(key)))
-  for (const { key, meter } of wanted) {
-    if (refused.has(blobKeyString(key))) continue
-    report.sentBytes += key.size
-    if (key.kind !== 'blob') continue
-    report.sentBlobs += 1
-    meter.blobBytes += key.size
-  }
-  const [first] = rejected
-  if (first) throw ArtifactError.from(first.error, 'REMOTE_INVALID')
+  return rejected
 }
 
-/** Counts the bytes of one pack while they go out; a repeated attempt counts anew. */
-class PackCounter {
-  readonly #session: PushSession
-  readonly #meters: Map<string, UploadMeter>
-  readonly #counted = new Map<UploadMeter, number>()
-  readonly #unreported = new Map<UploadMeter, number>()
-
-  constructor(session: PushSession, meters: Map<string, UploadMeter>) {
-    this.#session = session
-    this.#meters = meters
-  }
-
-  restart(): void {
-    for (const [meter, bytes] of this.#counted) meter.bytesSent -= bytes
-    this.#counted.clear()
-    this.#unreported.clear()
-  }
-
-  watch(record: WireRecord): WireRecord {
-    const { key, body } = record
-    if (!(body instanceof Uint8Array)) return { ...record, body: this.#watchBody(key, body) }
-    this.#count(key, body.length)
-    return record
-  }
-
-  /** Tells how far the versions are of which something is not told yet. */
-  report(): void {
-    for (const meter of this.#unreported.keys()) this.#emit(meter)
-  }
-
-  async *#watchBody(key: BlobKey, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const part of body) {
-      this.#count(key, part.length)
-      yield part
-    }
-  }
-
-  #count(key: BlobKey, bytes: number): void {
-    const meter = this.#meters.get(blobKeyString(key))
-    if (!meter) return
-    meter.bytesSent += bytes
-    this.#counted.set(meter, (this.#counted.get(meter) ?? 0) + bytes)
-    const unreported = (this.#unreported.get(meter) ?? 0) + bytes
-    this.#unreported.set(meter, unreported)
-    if (unreported >= EVENT_BYTES) this.#emit(meter)
-  }
-
-  #emit(meter: UploadMeter): void {
-    this.#unreported.delete(meter)
-    const { id, name, bytesTotal, bytesSent } = meter
-    this.#session.context.emit({ type: 'bytes', id, name, bytesTotal, bytesSent })
-  }
+export function throwRejection([first]: SendResult['rejected']): void {
+  if (first) throw ArtifactError.from(first.error, 'REMOTE_INVALID')
 }

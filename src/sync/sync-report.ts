@@ -34,6 +34,8 @@ export interface SyncReport {
   /** Blobs and pieces that the remote verified. */
   sentBytes: number
   sentBlobs: number
+  /** Bytes of records as they travelled, where it pays compressed; those of a repetition too. */
+  wireBytes: number
   /** Bytes of committed versions that did not have to travel. */
   skippedBytes: number
   /** Calls of the remote. */
@@ -64,6 +66,7 @@ export function createReport(): SyncReport {
     errors: [],
     sentBytes: 0,
     sentBlobs: 0,
+    wireBytes: 0,
     skippedBytes: 0,
     requests: 0,
   }

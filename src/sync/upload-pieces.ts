@@ -1,16 +1,19 @@
-import { ArtifactError } from '../errors.js'
+import { maxRecipeBytes } from '../chunk/recipe.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { parseDigest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
+import { BlobSource } from '../store/blob-source.js'
+import { LARGE_BYTES } from '../store/file-ingester.js'
+import { locateBlobs } from '../store/locate-blobs.js'
 import { readPiece } from '../store/manifest.js'
 import { checkAborted } from '../store/progress.js'
+import { listMissing } from './list-missing.js'
 import type { PushSession, UploadMeter } from './push-session.js'
+import { type LargeBlob, sendLarge } from './send-large.js'
 import { sendPack } from './send-pack.js'
 
 /** Pieces are taken up together as long as they list no more entries, which are held at once. */
 const ENTRIES_A_GROUP = 40_000
-/** Keys in one question, the most that a remote takes (`Remote.listMissing`). */
-const KEYS_A_QUESTION = 10_000
 /** A pack on the wire holds no more, unless one blob alone does. */
 const PACK_BYTES = 64 * 1024 * 1024
 
@@ -96,37 +99,40 @@ async function sendClaimed(session: PushSession, entity: string, wanted: WantedK
   for (const name of names) session.claims.set(name, claim)
   try {
     const missing = await listMissing(session, entity, wanted)
-    for (const pack of cutPacks(missing)) await sendPack(session, entity, pack)
+    for (const { key, meter } of missing) meter.bytesTotal += key.size
+    const { recipes } = await session.capabilities()
+    const isLarge = ({ key }: WantedKey) =>
+      recipes && key.kind === 'blob' && key.size >= LARGE_BYTES && maxRecipeBytes(key) > 0
+    const small = missing.filter(item => !isLarge(item))
+    for (const pack of cutPacks(small)) await sendPack(session, entity, pack)
+    for (const pack of cutPacks(missing.filter(isLarge))) await sendAllLarge(session, entity, pack)
   } finally {
     for (const name of names) session.claims.delete(name)
     release()
   }
 }
 
-async function listMissing(
-  session: PushSession,
-  entity: string,
-  wanted: WantedKey[],
-): Promise<WantedKey[]> {
-  const missing: WantedKey[] = []
-  for (let start = 0; start < wanted.length; start += KEYS_A_QUESTION) {
-    const some = wanted.slice(start, start + KEYS_A_QUESTION)
-    const keys = some.map(({ key }) => key)
-    const indexes = await session.call((remote, options) =>
-      remote.listMissing(entity, keys, options),
-    )
-    for (const index of new Set(indexes)) {
-      const item = some[index]
-      if (!item) {
-        throw new ArtifactError('REMOTE_INVALID', 'the remote lacks what it was not asked about', {
-          details: { url: session.remote.url, index, asked: some.length },
-        })
-      }
-      item.meter.bytesTotal += item.key.size
-      missing.push(item)
+/** Large blobs go as chunks, if the remote takes that and their file is at hand. */
+async function sendAllLarge(session: PushSession, entity: string, wanted: WantedKey[]) {
+  const { store } = session.context
+  const places = await locateBlobs(
+    store,
+    wanted.map(({ key }) => key),
+  )
+  const others: WantedKey[] = []
+  const blobs: LargeBlob[] = []
+  try {
+    for (const [index, { key, meter }] of wanted.entries()) {
+      const place = places[index]
+      const isFile = place?.in === 'object' || place?.in === 'external'
+      if (isFile) blobs.push({ source: new BlobSource(store.home, key, place), meter })
+      else others.push({ key, meter })
     }
+    if (blobs.length > 0) await sendLarge(session, entity, blobs)
+  } finally {
+    for (const { source } of blobs) source.close()
   }
-  return missing
+  if (others.length > 0) await sendPack(session, entity, others)
 }
 
 function* cutPacks(wanted: WantedKey[]): Generator<WantedKey[]> {

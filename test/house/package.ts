@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { serveProcess } from '../../fixtures/serve-process.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..')
 // The loaders of the test runner are not for the programs that are started here.
@@ -67,13 +68,23 @@ t.test('it installs into an empty folder, where commands, library and types work
   t.equal(installed.status, 0, installed.stderr)
   const env = { ...environment, ARTIFACT_HOME: join(work, 'home'), ARTIFACT_DAEMON: 'never' }
   const bin = join(consumer, 'node_modules/.bin')
-  writeFileSync(join(consumer, 'hello.txt'), 'hello')
+  writeFileSync(join(consumer, 'hello.txt'), 'hello'.repeat(2000))
   const put = ['put', 'hello.txt', '-n', 'demo/hello', '--json']
   const first = spawnSync(join(bin, 'artifact'), put, { cwd: consumer, env, encoding: 'utf8' })
   t.match(JSON.parse(first.stdout), { version: 'v0', fileCount: 1, unchanged: false })
   // With arguments, artifactd is artifact.
   const again = spawnSync(join(bin, 'artifactd'), put, { cwd: consumer, env, encoding: 'utf8' })
   t.match(JSON.parse(again.stdout), { version: 'v0', unchanged: true })
+
+  const server = await serveProcess(t, join(work, 'server'))
+  const sync = spawnSync(join(bin, 'artifact'), ['sync', '--json'], {
+    cwd: consumer,
+    env: { ...env, ARTIFACT_REMOTE: server.url },
+    encoding: 'utf8',
+  })
+  const report = JSON.parse(sync.stdout)
+  t.match(report, { synced: [{ number: 0 }], pending: 0 }, sync.stderr)
+  t.ok(report.wireBytes < 1000, 'compressed, in a thread of its own')
 
   const source = `
     import { Artifact, init, isArtifactError, type LoggedArtifact } from 'artifactd'

@@ -114,7 +114,8 @@ t.test('records that are not what they claim are rejected, and the others kept',
   const lie = wire('blob', 'lie', other)
   const largeLie = wire('blob', randomBytes(600_000), hashBytes(xxh128, Buffer.from('large')))
   const badPiece = wire('piece', 'not canonical\n')
-  const compressed = { ...wire('blob', 'zstd'), encoding: 1 as const }
+  const longer = { ...wire('blob', 'zstd'), encoding: 1 as const }
+  const noFrame = { ...longer, storedLength: 3, body: Buffer.from('std') }
   const recipe = makeRecord('recipe', 'abc', hashBytes(xxh128, Buffer.from('abc')))
   const result = await remote.send('default', () =>
     each([
@@ -122,7 +123,8 @@ t.test('records that are not what they claim are rejected, and the others kept',
       good,
       largeLie,
       badPiece,
-      compressed,
+      longer,
+      noFrame,
       wire('recipe', recipe.bytes as Buffer, recipe.digest),
       goodLarge,
     ]),
@@ -134,8 +136,9 @@ t.test('records that are not what they claim are rejected, and the others kept',
       [lie.key.digest, 'BLOB_DAMAGED'],
       [largeLie.key.digest, 'BLOB_DAMAGED'],
       [badPiece.key.digest, 'PIECE_INVALID'],
-      [compressed.key.digest, 'PACK_INVALID'],
-      [recipe.digest, 'PACK_INVALID'],
+      [longer.key.digest, 'PACK_INVALID'],
+      [noFrame.key.digest, 'BLOB_DAMAGED'],
+      [recipe.digest, 'RECIPE_INVALID'],
     ],
   )
   t.same(await isHere(served, [good.key, goodLarge.key, lie.key, largeLie.key]), [

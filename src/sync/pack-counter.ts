@@ -1,0 +1,82 @@
+import { blobKeyString } from '../model/blob-key.js'
+import type { WireRecord } from '../pack/encode-pack-stream.js'
+import type { PushSession, UploadMeter } from './push-session.js'
+
+/** Bytes between two events of one version. */
+const EVENT_BYTES = 1024 * 1024
+
+/** Counts the plain bytes of one pack while they go out; a repeated attempt counts anew. */
+export class PackCounter {
+  readonly #session: PushSession
+  readonly #sent = new Map<UploadMeter, number>()
+  readonly #saved = new Map<UploadMeter, number>()
+  readonly #unreported = new Map<UploadMeter, number>()
+
+  constructor(session: PushSession) {
+    this.#session = session
+  }
+
+  restart(): void {
+    for (const [meter, bytes] of this.#sent) meter.bytesSent -= bytes
+    for (const [meter, bytes] of this.#saved) meter.bytesTotal += bytes
+    for (const map of [this.#sent, this.#saved, this.#unreported]) map.clear()
+  }
+
+  /** Bytes of a version went out. */
+  count(meter: UploadMeter, bytes: number): void {
+    meter.bytesSent += bytes
+    add(this.#sent, meter, bytes)
+    if (add(this.#unreported, meter, bytes) >= EVENT_BYTES) this.#emit(meter)
+  }
+
+  /** Bytes of a version need not go out: the remote has them. */
+  save(meter: UploadMeter, bytes: number): void {
+    meter.bytesTotal -= bytes
+    add(this.#saved, meter, bytes)
+  }
+
+  /** Tells how far the versions are of which something is not told yet. */
+  report(): void {
+    for (const meter of this.#unreported.keys()) this.#emit(meter)
+  }
+
+  #emit(meter: UploadMeter): void {
+    this.#unreported.delete(meter)
+    const { id, name, bytesTotal, bytesSent } = meter
+    this.#session.context.emit({ type: 'bytes', id, name, bytesTotal, bytesSent })
+  }
+}
+
+/** The same records, counted for the versions that want them. */
+export async function* countRecords(
+  records: AsyncIterable<WireRecord>,
+  meters: Map<string, UploadMeter>,
+  counter: PackCounter,
+): AsyncGenerator<WireRecord> {
+  for await (const record of records) {
+    const { key, body } = record
+    const meter = meters.get(blobKeyString(key))
+    if (meter && !(body instanceof Uint8Array)) {
+      yield { ...record, body: countBody(body, bytes => counter.count(meter, bytes)) }
+    } else {
+      if (meter) counter.count(meter, key.size)
+      yield record
+    }
+  }
+}
+
+async function* countBody(
+  body: AsyncIterable<Uint8Array>,
+  count: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const part of body) {
+    count(part.length)
+    yield part
+  }
+}
+
+function add(map: Map<UploadMeter, number>, meter: UploadMeter, bytes: number): number {
+  const sum = (map.get(meter) ?? 0) + bytes
+  map.set(meter, sum)
+  return sum
+}

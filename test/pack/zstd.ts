@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import type { BlobKey } from '../../src/model/blob-key.js'
+import { BatchCompressor } from '../../src/pack/compress-batch.js'
+import { MAX_FRAME_CONTENT } from '../../src/pack/format.js'
+import { measureFrame } from '../../src/pack/measure-frame.js'
+import { decodeFrame, loadZstd } from '../../src/pack/zstd.js'
+
+const zstd = await loadZstd()
+
+function keyOf(size: number): BlobKey {
+  return { kind: 'blob', digest: `md5:${'0'.repeat(32)}`, size }
+}
+
+async function decodeText(frame: Buffer, size: number): Promise<string> {
+  return Buffer.from(await decodeFrame(frame, keyOf(size))).toString()
+}
+
+/** RFC 8878: a frame of raw and run blocks, which says what it is told to say. */
+function makeFrame(descriptor: number, fields: number[], blocks: [number, Uint8Array][]): Buffer {
+  const parts: Uint8Array[] = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, descriptor, ...fields])]
+  for (const [index, [header, bytes]] of blocks.entries()) {
+    const last = index === blocks.length - 1 ? 1 : 0
+    const head = Buffer.alloc(3)
+    head.writeUIntLE(header | last, 0, 3)
+    parts.push(head, bytes)
+  }
+  return Buffer.concat(parts)
+}
+
+const RAW = 0
+const RUN = 1 << 1
+const block = (type: number, length: number) => (length << 3) | type
+
+t.test('a frame comes back as it was, whatever its length', async t => {
+  for (const size of [0, 1, 255, 256, 65_791, 65_792, 300_000, MAX_FRAME_CONTENT]) {
+    for (const bytes of [randomBytes(size), Buffer.alloc(size, 'text ')]) {
+      const frame = zstd.compress(bytes)
+      t.same(measureFrame(frame), { length: frame.length, content: size })
+      t.ok(bytes.equals(await decodeFrame(frame, keyOf(size))), `${size} bytes`)
+    }
+  }
+})
+
+t.test('frames of other programs are taken as far as they say what they hold', async t => {
+  const hello = Buffer.from('hello')
+  const one = makeFrame(0x20, [5], [[block(RAW, 5), hello]])
+  t.equal(await decodeText(one, 5), 'hello')
+  const runs: [number, Uint8Array][] = [
+    [block(RAW, 5), hello],
+    [block(RUN, 300), Buffer.from('!')],
+  ]
+  const windowed = makeFrame(0x40, [0, 49, 0], runs)
+  t.equal(await decodeText(windowed, 305), `hello${'!'.repeat(300)}`)
+
+  const silent = makeFrame(0x00, [0], [[block(RAW, 5), hello]])
+  t.same(measureFrame(silent), { length: silent.length, content: null })
+  await t.rejects(decodeFrame(silent, keyOf(5)), { code: 'BLOB_DAMAGED' }, 'no length')
+  const dictionary = makeFrame(0x21, [7, 5], [[block(RAW, 5), hello]])
+  await t.rejects(decodeFrame(dictionary, keyOf(5)), { code: 'BLOB_DAMAGED' }, 'a dictionary')
+})
+
+t.test('what is not one frame of the expected length is refused', async t => {
+  const bytes = Buffer.alloc(1000, 'text ')
+  const frame = Buffer.from(zstd.compress(bytes))
+  const refuse = async (given: Buffer, why: string, size = 1000) =>
+    t.rejects(decodeFrame(given, keyOf(size)), { code: 'BLOB_DAMAGED' }, why)
+  await refuse(Buffer.concat([frame, frame]), 'two frames')
+  await refuse(Buffer.concat([frame, Buffer.alloc(1)]), 'more after it')
+  await refuse(frame.subarray(0, -1), 'cut')
+  await refuse(Buffer.alloc(0), 'nothing')
+  await refuse(bytes, 'not a frame')
+  await refuse(frame, 'shorter than the key says', 1001)
+  await refuse(frame, 'longer than the key says', 999)
+  await refuse(makeFrame(0x20, [5], [[block(RAW, 4), Buffer.from('four')]]), 'it lies', 5)
+  for (let at = 0; at < frame.length; at++) {
+    const broken = Buffer.from(frame)
+    broken.writeUInt8(broken.readUInt8(at) ^ 0x55, at)
+    const plain = await decodeFrame(broken, keyOf(1000)).catch(error => error.code)
+    t.ok(plain === 'BLOB_DAMAGED' || plain.length === 1000, `byte ${at}`)
+  }
+})
+
+t.test('a bomb is refused before memory is taken for it', async t => {
+  const bombs = {
+    'one that says its length': Buffer.from(zstd.compress(Buffer.alloc(1 << 26))),
+    'one that says less': makeFrame(
+      0x20,
+      [200],
+      Array.from({ length: 1000 }, () => [block(RUN, (1 << 17) - 1), Buffer.alloc(1)]),
+    ),
+    'one that says 2^60': makeFrame(0xe0, [0, 0, 0, 0, 0, 0, 0, 16], [[RAW, Buffer.alloc(0)]]),
+  }
+  for (const [name, bomb] of Object.entries(bombs)) {
+    const before = process.memoryUsage().rss
+    for (const size of [200, measureFrame(bomb).content!]) {
+      await t.rejects(decodeFrame(bomb, keyOf(size)), { code: 'BLOB_DAMAGED' }, name)
+    }
+    t.ok(process.memoryUsage().rss - before < 32 << 20, `${name}: memory`)
+  }
+})
+
+t.test('records are compressed where it pays, and only there', async t => {
+  const records = [
+    Buffer.from('short'),
+    Buffer.alloc(10_000, 'a line of text\n'),
+    randomBytes(100_000),
+    Buffer.concat([Buffer.alloc(50_000), randomBytes(100_000)]),
+    Buffer.alloc(200_000, 'x'),
+    Buffer.alloc(0),
+  ]
+  const batch = new BatchCompressor(zstd).compress(
+    Buffer.concat(records),
+    records.map(({ length }) => length),
+  )
+  t.same(batch.encodings, [0, 1, 0, 0, 1, 0])
+  let at = 0
+  for (const [index, length] of batch.lengths.entries()) {
+    const stored = batch.bytes.subarray(at, at + length)
+    at += length
+    const record = records[index]!
+    const plain = batch.encodings[index] === 0 ? stored : zstd.decompress(stored, record.length)
+    t.ok(record.equals(plain), `record ${index}`)
+  }
+  t.equal(at, batch.bytes.length)
+})
+
+t.test('after many that do not pay, it looks at few, and notices when that changes', async t => {
+  const compressor = new BatchCompressor(zstd)
+  const random = randomBytes(8000)
+  for (let n = 0; n < 100; n++) compressor.compress(random, [random.length])
+  const text = Buffer.alloc(8000, 'text ')
+  const texts = Buffer.concat(Array(20).fill(text))
+  const { encodings } = compressor.compress(texts, Array(20).fill(text.length))
+  t.ok(encodings.indexOf(1) < 8)
+  t.notOk(encodings.slice(encodings.indexOf(1)).includes(0))
+})
