@@ -29,14 +29,10 @@ export async function fetchBlobs(
   absent: BlobKey[],
   options: FetchOptions,
 ): Promise<void> {
-  const target = {
-    receive: receiveRecords.bind(null, store),
-    listAbsent: listAbsent.bind(null, store),
-  } satisfies FetchTarget
-  const small = absent.filter(key => !isLarge(key))
-  for (const keys of cutRequests(small)) await fetchAll(target, remote, keys, options)
-  const large = await fetchLarge(store, remote, absent.filter(isLarge), options)
-  for (const keys of cutRequests(large)) await fetchAll(target, remote, keys, options)
+  for (const keys of cutRequests(absent)) {
+    const loss = await fetchGroup(store, remote, keys, options)
+    if (loss) throw loss
+  }
 }
 
 /**
@@ -50,19 +46,42 @@ export async function fetchAvailable(
   options: FetchOptions,
 ): Promise<ArtifactError | undefined> {
   let first: ArtifactError | undefined
-  const small = absent.filter(key => !isLarge(key))
-  const large = absent.filter(isLarge).map(key => [key])
-  for (const keys of [...cutRequests(small), ...large]) {
-    try {
-      await fetchBlobs(store, remote, keys, options)
-    } catch (error) {
-      if (!isLoss(error)) throw error
-      first ??= error
-    }
+  for (const keys of cutRequests(absent)) {
+    const loss = await fetchGroup(store, remote, keys, options)
+    first ??= loss
   }
   return first
 }
 
-function isLarge({ kind, size }: BlobKey): boolean {
-  return kind === 'blob' && size >= LARGE_BYTES
+/** @returns the error of the first key that the remote does not have or has wrong. */
+async function fetchGroup(
+  store: Store,
+  remote: Remote,
+  keys: BlobKey[],
+  options: FetchOptions,
+): Promise<ArtifactError | undefined> {
+  const target = {
+    receive: receiveRecords.bind(null, store),
+    listAbsent: listAbsent.bind(null, store),
+  } satisfies FetchTarget
+  const isLarge = ({ kind, size }: BlobKey) => kind === 'blob' && size >= LARGE_BYTES
+  const small = keys.filter(key => !isLarge(key))
+  const large = keys.filter(isLarge)
+  let loss: ArtifactError | undefined
+  const attempt = async (work: Promise<void>) => {
+    try {
+      await work
+    } catch (error) {
+      if (!isLoss(error)) throw error
+      loss ??= error
+    }
+  }
+  if (small.length > 0) await attempt(fetchAll(target, remote, small, options))
+  let whole: BlobKey[] = []
+  const chunked = async () => {
+    whole = await fetchLarge(store, remote, large, options)
+  }
+  if (large.length > 0) await attempt(chunked())
+  if (whole.length > 0) await attempt(fetchAll(target, remote, whole, options))
+  return loss
 }
