@@ -36,6 +36,12 @@ const PATHS: Record<string, Record<string, string[]>> = {
     'referred-images-below': ['images/cat.png', 'images/dog.png'],
   },
   tables: {},
+  parallel: {
+    'parallel-artifact': [
+      'distributed_table.partitioned-table.json',
+      ...[0, 1, 2, 3, 4].map(index => `parts/table_${index}.table.json`),
+    ],
+  },
 }
 
 const { folder, home } = useHome(t)
@@ -123,4 +129,10 @@ t.test('tables, which the README shows', async t => {
   t.equal(await run('tables'), '1 0.5\n2 0.25\n')
   const code = readFileSync(join(root, 'examples/tables.ts'), 'utf8').replace(/^\/\/.*\n/, '')
   t.ok(readFileSync(join(root, 'README.md'), 'utf8').includes(code))
+})
+
+t.test('parallel: five processes make one version', async t => {
+  t.equal(await run('parallel'), '0 0 1\n1 2 2\n2 4 4\n3 6 8\n4 8 16\n')
+  await checkPaths('parallel')
+  t.equal((await use('parallel-artifact')).version, 'v0')
 })
