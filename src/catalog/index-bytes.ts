@@ -30,22 +30,31 @@ export async function indexPack(
     if (systemCode(error) === 'ENOENT') return false
     throw error
   }
-  const located = index.records
-    .map(({ key, encoding, offset, storedLength }) => ({
-      key,
-      location: { in: 'pack' as const, packId, offset, storedLength, encoding, size: key.size },
-    }))
-    .filter(({ location }) => !removed.has(packPlaceName(location)))
-  await putLocations(db, located)
-  await db.put(keys.pack(packId), { records: located.length })
+  let count = 0
+  for (let start = 0; start < index.records.length; start += MAX_BATCH) {
+    const located: Located[] = []
+    for (const record of index.records.slice(start, start + MAX_BATCH)) {
+      const { key, encoding, offset, storedLength } = record
+      const { size } = key
+      const location = { in: 'pack' as const, packId, offset, storedLength, encoding, size }
+      if (removed.size > 0 && removed.has(packPlaceName(location))) continue
+      located.push({ key, location })
+    }
+    await putLocations(db, located)
+    count += located.length
+  }
+  await db.put(keys.pack(packId), { records: count })
   return true
 }
 
 export async function indexObjects(db: Database, objects: BlobKey[]): Promise<void> {
-  await putLocations(
-    db,
-    objects.map(key => ({ key, location: { in: 'object' as const, size: key.size } })),
-  )
+  for (let start = 0; start < objects.length; start += MAX_BATCH) {
+    const some = objects.slice(start, start + MAX_BATCH)
+    await putLocations(
+      db,
+      some.map(key => ({ key, location: { in: 'object' as const, size: key.size } })),
+    )
+  }
 }
 
 /**
@@ -79,20 +88,23 @@ export async function indexEverything(
   }
 }
 
-async function putLocations(db: Database, located: { key: BlobKey; location: Location }[]) {
-  for (let start = 0; start < located.length; start += MAX_BATCH) {
-    await db.batch<Buffer, Buffer>(
-      // With encodings of its own an operation is taken as it is: half the time of a batch.
-      located.slice(start, start + MAX_BATCH).map(({ key, location }) => ({
-        type: 'put',
-        key: locationKey(key),
-        value: encodeLocation(location),
-        keyEncoding: 'buffer',
-        valueEncoding: 'buffer',
-      })),
-      {},
-    )
-  }
+interface Located {
+  key: BlobKey
+  location: Location
+}
+
+async function putLocations(db: Database, located: Located[]): Promise<void> {
+  await db.batch<Buffer, Buffer>(
+    // With encodings of its own an operation is taken as it is: half the time of a batch.
+    located.map(({ key, location }) => ({
+      type: 'put',
+      key: locationKey(key),
+      value: encodeLocation(location),
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+    })),
+    {},
+  )
 }
 
 function listFolder(path: string): string[] {

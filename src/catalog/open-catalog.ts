@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { isReadOnly } from '../disk/check-writable.js'
 import { ArtifactError, type ErrorData, storeError } from '../errors.js'
+import { WORKER_OPTIONS } from '../hash/worker-options.js'
 import {
   type Announcement,
   connectTo,
@@ -192,9 +193,9 @@ class HostLink {
 
   async #becomeHost(): Promise<boolean> {
     const worker = new Worker(new URL('./host-worker.js', import.meta.url), {
+      ...WORKER_OPTIONS,
       workerData: { home: this.#home, protocol: this.#protocol },
       name: 'artifactd-host',
-      execArgv: [],
     })
     worker.once('exit', () => {
       if (this.#worker !== worker) return

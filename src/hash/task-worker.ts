@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type MessagePort, parentPort, type TransferListItem, Worker } from 'node:worker_threads'
 import { ArtifactError, storeError } from '../errors.js'
+import { WORKER_OPTIONS } from './worker-options.js'
 
 /** What travels to a worker: a task with the number that its answer carries. */
 interface TaskMessage<Task> {
@@ -22,8 +23,7 @@ export class TaskWorker<Task> {
   #ended: Error | undefined
 
   constructor(url: URL, workerData: unknown) {
-    // Whatever the user's process was started with (loaders, say) is not for this package's files.
-    this.#worker = new Worker(url, { workerData, execArgv: [] })
+    this.#worker = new Worker(url, { ...WORKER_OPTIONS, workerData })
     this.#worker.on('message', (answer: TaskAnswer) => this.#settle(answer))
     this.#worker.on('error', error => this.#end(error))
     this.#worker.on('exit', () => this.#end(new Error('the worker thread ended')))

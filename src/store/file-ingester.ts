@@ -25,9 +25,9 @@ import { TreeBatch } from './tree-batch.js'
 export const LARGE_BYTES = 256 * 1024
 /** Bytes of small files in one batch of a tree. */
 export const TREE_BATCH_BYTES = 4 * 1024 * 1024
-/** A pack is finished past either: a flush per 64 MiB, and an index of a few megabytes. */
+/** A pack is finished past either: a flush per 64 MiB, and an index of less than a megabyte. */
 export const PACK_BYTES = 64 * 1024 * 1024
-export const PACK_RECORDS = 65_536
+export const PACK_RECORDS = 16_384
 /** Small files of one batch lie in one buffer; what does not fit is read by itself. */
 const ARENA_BYTES = TREE_BATCH_BYTES + LARGE_BYTES
 const READ_BYTES = 4 * 1024 * 1024

@@ -16,7 +16,7 @@ const FOLDERS_A_SCAN = 32
 /** Files that are read in one task, however small. */
 const FILES_A_READ = 1024
 /** Records of the stat cache that wait to become durable, before the packs are flushed for them. */
-const RECORD_BYTES = 16 * 1024 * 1024
+const RECORD_BYTES = 4 * 1024 * 1024
 /** Git's racy-clean rule with a margin for clocks that tick at 100 Hz; for other file systems 2 s. */
 const FINE_MARGIN_NS = 20_000_000n
 const COARSE_MARGIN_NS = 2_000_000_000n

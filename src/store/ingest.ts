@@ -5,6 +5,7 @@ import { TaskWorker } from '../hash/task-worker.js'
 import type { BlobKind } from '../model/blob-key.js'
 import type { Algorithm, Digest } from '../model/digest.js'
 import { Claims } from './claims.js'
+import { cutMessages } from './cut-messages.js'
 import type {
   FileColumns,
   FileStat,
@@ -198,9 +199,7 @@ export class Ingest {
       )
       await Promise.all(this.#publishing)
       if (this.#failure !== undefined) throw this.#failure
-      for (let start = 0; start < folders.length; start += MAX_BATCH) {
-        await this.#options.catalog.putFolders(folders.slice(start, start + MAX_BATCH))
-      }
+      for (const some of cutMessages(folders)) await this.#options.catalog.putFolders(some)
       const { packs, objects } = this.#published
       return { packs: packs.splice(0), objects: objects.splice(0) }
     })
