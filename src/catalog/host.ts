@@ -74,14 +74,11 @@ class CatalogHost implements Host {
 
   async open(): Promise<Host | null> {
     try {
-      if (await this.#opened) return this
+      return (await this.#opened) && this
     } catch (error) {
       await this.#endpoint?.close()
       throw error
     }
-    // The lock was lost again while the index was made anew; the announcement may be another's.
-    await this.#endpoint?.close()
-    return null
   }
 
   close(): Promise<void> {

@@ -17,10 +17,12 @@ interface Handle {
 }
 
 /**
- * Whether the files of a LevelDB are what was written, as far as LevelDB itself does not look: it
- * reads tables without their checksums, and passes over zeros in the middle of a write-ahead log,
- * which a power loss leaves where a page was not written. (LevelDB 1.20, doc/table_format.md and
- * doc/log_format.md.) Tables must not be compressed. 600 MB take a second.
+ * Whether the files of a LevelDB are what was written, as far as LevelDB itself does not tell: it
+ * reads tables without their checksums, it skips what is damaged in a log and says so only in a file
+ * that every other process which tries to open it replaces, and it passes over zeros in silence,
+ * which a power loss leaves where a page was not written. A log that ends too soon is whole: it is
+ * that of an earlier time. (LevelDB 1.20, doc/table_format.md and doc/log_format.md.) Tables must not
+ * be compressed. 600 MB take a second.
  */
 export async function isIndexWhole(folder: string): Promise<boolean> {
   // Without it LevelDB starts anew and yet takes in log files that are left of an older index.
@@ -37,7 +39,7 @@ export async function isIndexWhole(folder: string): Promise<boolean> {
       if (systemCode(error) === 'ENOENT') continue
       throw error
     }
-    if (!(isTable ? isTableWhole(bytes, crc) : isLogWhole(bytes))) return false
+    if (!(isTable ? isTableWhole(bytes, crc) : isLogWhole(bytes, crc))) return false
   }
   return true
 }
@@ -63,16 +65,16 @@ function isTableWhole(table: Buffer, crc: IHasher): boolean {
 function readBlock(table: Buffer, { offset, size }: Handle, crc: IHasher): Buffer | undefined {
   const end = offset + size
   const isKnown = table.readUInt8(end) === 0
-  const masked = table.readUInt32LE(end + 1)
-  // Stored checksums are rotated and shifted, since checksums of checksums are weak.
+  const stored = table.readUInt32LE(end + 1)
+  const block = table.subarray(offset, end)
+  return isKnown && hasChecksum(table.subarray(offset, end + 1), stored, crc) ? block : undefined
+}
+
+/** @param masked rotated and shifted, since checksums of checksums are weak. */
+function hasChecksum(bytes: Buffer, masked: number, crc: IHasher): boolean {
   const rotated = (masked - 0xa282ead8) >>> 0
   const stored = ((rotated >>> 17) | (rotated << 15)) >>> 0
-  const found = crc
-    .init()
-    .update(table.subarray(offset, end + 1))
-    .digest('binary')
-  if (!isKnown || Buffer.from(found).readUInt32BE(0) !== stored) return undefined
-  return table.subarray(offset, end)
+  return Buffer.from(crc.init().update(bytes).digest('binary')).readUInt32BE(0) === stored
 }
 
 /** The values of an index block are handles; its keys, of which the starts are shared, are not. */
@@ -106,8 +108,8 @@ function readNumber(bytes: Buffer, at: number): [number, number] {
   }
 }
 
-/** Whether nothing follows zeros where a record should begin, but for the rest of a block. */
-function isLogWhole(log: Buffer): boolean {
+/** A record has its checksum, length and type before it. */
+function isLogWhole(log: Buffer, crc: IHasher): boolean {
   for (let offset = 0; offset + LOG_HEADER_BYTES <= log.length; ) {
     const left = LOG_BLOCK_BYTES - (offset % LOG_BLOCK_BYTES)
     if (left < LOG_HEADER_BYTES) {
@@ -116,7 +118,12 @@ function isLogWhole(log: Buffer): boolean {
     }
     const length = log.readUInt16LE(offset + 4)
     if (length === 0 && log[offset + 6] === 0) return log.subarray(offset).every(byte => byte === 0)
-    offset += LOG_HEADER_BYTES + length
+    const end = offset + LOG_HEADER_BYTES + length
+    if (end > log.length) return true
+    if (end > offset + left) return false
+    const record = log.subarray(offset + LOG_HEADER_BYTES - 1, end)
+    if (!hasChecksum(record, log.readUInt32LE(offset), crc)) return false
+    offset = end
   }
   return true
 }

@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { Level } from 'level'
-import { ArtifactError, storeError, systemCode } from '../errors.js'
+import { ArtifactError, storeError } from '../errors.js'
 import type { Database } from './transaction.js'
-
-// The types of `level` leave out what only its Node part has.
-const { destroy } = Level as unknown as { destroy(location: string): Promise<void> }
 
 /** Undefined for a database that does not open; what it held is in the journal. */
 export async function openDatabase(path: string): Promise<Database | 'locked' | undefined> {
@@ -28,15 +26,16 @@ export async function openDatabase(path: string): Promise<Database | 'locked' | 
   }
 }
 
-/** LevelDB removes its files under its own lock: those of another process are never taken away. */
+/**
+ * Begins a database anew, whatever lies in its folder. Without CURRENT, LevelDB makes a new one under
+ * its lock and removes the tables of the old; what it takes in of old logs is cleared. Its own
+ * `destroy` is of no use here: it removes the lock too, after it gave it back, and then two
+ * processes can hold one each.
+ */
 export async function recreateDatabase(path: string): Promise<Database | 'locked'> {
-  try {
-    await destroy(path)
-  } catch (error) {
-    if (systemCode(error) === 'LEVEL_LOCKED') return 'locked'
-    throw error
-  }
+  rmSync(join(path, 'CURRENT'), { force: true })
   const db = await openDatabase(path)
   if (!db) throw new ArtifactError('STORE_FAILED', `cannot open ${path}`)
+  if (db !== 'locked') await db.clear()
   return db
 }

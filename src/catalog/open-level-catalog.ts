@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { flushTree } from '../disk/publish.js'
 import { ArtifactError, isArtifactError, storeError } from '../errors.js'
 import { homePaths } from '../model/home.js'
@@ -17,9 +15,6 @@ import { type Database, Transaction } from './transaction.js'
 /** Journal records applied in one batch of a replay. */
 const REPLAY_BATCH = 500
 
-/** What a recovering LevelDB writes into its own log when it gives up damaged writes. */
-const DROPPED = /ignoring error/i
-
 export interface LevelCatalogOptions {
   /** Where the index lies. Default: in the store. */
   path?: string
@@ -31,8 +26,8 @@ export interface LevelCatalogOptions {
 /**
  * Opens the catalog of a store, alone: LevelDB's lock says who is first.
  *
- * What the journal has beyond the index is applied. An index that is absent, damaged, does not open
- * or lost writes is thrown away and built again from the journal and the packs.
+ * What the journal has beyond the index is applied. An index that is absent, damaged or does not
+ * open is thrown away and built again from the journal and the packs.
  *
  * @returns null when another process holds the lock.
  * @throws `STORE_DAMAGED` when the journal itself is damaged, or ends before the last record that
@@ -44,13 +39,16 @@ export async function openLevelCatalog(
 ): Promise<LevelCatalog | null> {
   const paths = homePaths(home)
   const isWhole = await isIndexWhole(path)
-  const opened = await openDatabase(path)
-  if (opened === 'locked') return null
-  let db = opened
+  let db = await openDatabase(path)
+  if (db === 'locked') return null
+  if (!db || !isWhole) {
+    await db?.close()
+    db = await recreateDatabase(path)
+    if (db === 'locked') return null
+  }
   try {
     await onLock?.()
-    const isSound = db !== undefined && isWhole && !hasDroppedWrites(path)
-    let applied = db && isSound ? await readApplied(db) : undefined
+    let applied = await readApplied(db)
     const { journal, records } = Journal.open(paths.journal, 0)
     if (applied !== undefined && applied > journal.lastSeq) {
       throw new ArtifactError(
@@ -59,12 +57,8 @@ export async function openLevelCatalog(
         { details: { path: paths.journal, record: journal.lastSeq + 1, last: applied } },
       )
     }
-    if (!db || applied === undefined) {
-      await db?.close()
-      db = undefined
-      const fresh = await recreateDatabase(path)
-      if (fresh === 'locked') return null
-      db = fresh
+    if (applied === undefined) {
+      await db.clear()
       await db.put(keys.applied, 0)
       await db.put(keys.epoch, newEpoch())
       applied = 0
@@ -80,7 +74,7 @@ export async function openLevelCatalog(
     await replay(db, home, tail)
     return new LevelCatalog(home, db, journal, clock)
   } catch (error) {
-    await db?.close()
+    await db.close()
     throw storeError(error, `opening the catalog of ${home}`)
   }
 }
@@ -95,11 +89,6 @@ function listRemoved(records: NumberedRecord[]): Set<string> {
     }
   }
   return removed
-}
-
-/** LevelDB skips what does not verify in its write-ahead log, says so only there, and goes on. */
-function hasDroppedWrites(path: string): boolean {
-  return DROPPED.test(readFileSync(join(path, 'LOG'), 'utf8'))
 }
 
 async function readApplied(db: Database): Promise<number | undefined> {
