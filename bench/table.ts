@@ -3,14 +3,14 @@
  * beside `JSON.stringify` of the same rows into a file and `JSON.parse` of that. Each step is a
  * process of its own, its start counted, in alternating rounds.
  *
- *     npm run build && node dist/bench/table.js [ROUNDS] [ROWS]
+ *     npm run build && node dist/bench/table.js [--rounds 5] [--rows 200000]
  */
 import { once } from 'node:events'
 import { copyFileSync, createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Artifact, init, Table } from '../src/index.js'
-import { describeMachine, makeWorkFolder, runProgram, summarize } from './harness.js'
+import { describeMachine, makeWorkFolder, readOptions, runProgram, summarize } from './harness.js'
 
 const COLUMNS = ['id', 'name', 'split', 'score', 'loss', 'ok', 'x', 'y', 'label', 'seen']
 
@@ -112,5 +112,6 @@ if (first === '--step') {
   const [step, folder, rows] = rest
   console.log(await STEPS[step!]!(folder!, Number(rows)))
 } else {
-  await measure(Number(first ?? 5), Number(rest[0] ?? 200_000))
+  const { rounds, rows } = readOptions({ rows: 200_000 })
+  await measure(rounds, rows)
 }
