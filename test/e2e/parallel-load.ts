@@ -8,9 +8,9 @@ import { Artifact, init } from '../../src/index.js'
 
 const { folder } = useHome(t)
 const MACHINES = 8
-const UPSERTS = 60
+const UPSERTS = 200
 
-t.test('32 writers on eight machines, 60 upserts each', { timeout: 480_000 }, async t => {
+t.test('32 writers on eight machines, 200 upserts each', { timeout: 480_000 }, async t => {
   const { url } = await serveProcess(t, join(folder, 'server'))
   const env = { ARTIFACT_REMOTE: url, ARTIFACT_MODE: 'offline', ARTIFACT_PROJECT: 'p' }
   const homes = Array.from({ length: MACHINES }, (_, index) => join(folder, `machine-${index}`))
