@@ -5,7 +5,7 @@ import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { publishFiles } from '../disk/publish.js'
 import { ArtifactError, storeError } from '../errors.js'
-import { createHasher } from '../hash/hasher.js'
+import { withHasher } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
 import { objectPath } from '../model/home.js'
@@ -49,12 +49,13 @@ export class ChunkAssembler {
   async finish(): Promise<void> {
     const { key } = this
     const { home } = this.#store
-    const hasher = await createHasher(algorithmOf(key.digest))
     const onDamage = () => {
       const message = `the chunks of ${key.digest} do not make its ${key.size} bytes`
       return new ArtifactError('BLOB_DAMAGED', message, { details: { ...key } })
     }
-    for await (const _ of verifyParts(this.#read(), key, { hasher, onDamage }));
+    await withHasher(algorithmOf(key.digest), async hasher => {
+      for await (const _ of verifyParts(this.#read(), key, { hasher, onDamage }));
+    })
     this.#attempt(() => sealObject(this.#fd))
     await flushFile(this.#fd).catch(error => {
       throw storeError(error, `writing the object ${key.digest}`)

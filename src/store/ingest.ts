@@ -5,7 +5,7 @@ import { TaskWorker } from '../hash/task-worker.js'
 import type { BlobKind } from '../model/blob-key.js'
 import type { Algorithm, Digest } from '../model/digest.js'
 import { Claims } from './claims.js'
-import { cutMessages } from './cut-messages.js'
+import { cutRuns } from './cut-runs.js'
 import type {
   FileColumns,
   FileStat,
@@ -23,6 +23,12 @@ import { createWriterFolder, type WriterFolder } from './writer-folder.js'
 const BATCH_FILES = 64
 /** Batches that a worker has at once: one is read while the catalog is asked about another. */
 const BATCHES_A_WORKER = 2
+/** Records of the stat cache in one call of the catalog: none holds up whoever encodes it. */
+const MESSAGE_LIMITS = {
+  weigh: ({ record }: FolderCache) => record.length,
+  most: 512 * 1024,
+  count: MAX_BATCH,
+}
 /** Files that wait before `ready` holds a caller back. */
 const QUEUE_FILES = 1024
 
@@ -120,8 +126,7 @@ export class Ingest {
   /** Stores bytes under a kind; the answers are in the order of `parts`. */
   async addBytes(kind: BlobKind, parts: Uint8Array[]): Promise<StoredBytes[]> {
     const stored: StoredBytes[] = []
-    for (let start = 0; start < parts.length; start += BATCH_FILES) {
-      const some = parts.slice(start, start + BATCH_FILES)
+    for (const some of cutRuns(parts, { weigh: () => 1, most: BATCH_FILES })) {
       stored.push(...(await this.#guard(() => this.#storeBytes(kind, some))))
     }
     return stored
@@ -199,7 +204,8 @@ export class Ingest {
       )
       await Promise.all(this.#publishing)
       if (this.#failure !== undefined) throw this.#failure
-      for (const some of cutMessages(folders)) await this.#options.catalog.putFolders(some)
+      for (const some of cutRuns(folders, MESSAGE_LIMITS))
+        await this.#options.catalog.putFolders(some)
       const { packs, objects } = this.#published
       return { packs: packs.splice(0), objects: objects.splice(0) }
     })
@@ -340,8 +346,7 @@ export class Ingest {
 
   async #locate(items: IngestItem[]): Promise<Set<string>> {
     const known = new Set<string>()
-    for (let start = 0; start < items.length; start += MAX_BATCH) {
-      const some = items.slice(start, start + MAX_BATCH)
+    for (const some of cutRuns(items, { weigh: () => 1, most: MAX_BATCH })) {
       const locations = await this.#options.catalog.locate(some.map(({ ref }) => ref()))
       some.forEach(({ name }, index) => {
         if (locations[index]) known.add(name)

@@ -2,7 +2,9 @@ import { ArtifactError, type ErrorCode, type ErrorData, isArtifactError } from '
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import type { StreamedRecord } from '../pack/parse-pack-stream.js'
 import type { Remote } from '../remote/remote.js'
+import { cutRuns } from '../store/cut-runs.js'
 import { checkAborted } from '../store/progress.js'
+import { countBody } from './count-body.js'
 
 /** The most keys that `Remote.fetch` takes. */
 const KEYS_A_REQUEST = 10_000
@@ -119,16 +121,6 @@ async function* countRecords(
   }
 }
 
-async function* countBody(
-  body: AsyncIterable<Uint8Array>,
-  count: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const part of body) {
-    count(part.length)
-    yield part
-  }
-}
-
 function asRemoteError(remote: Remote, error: ArtifactError): ArtifactError {
   if (!isArtifactError(error, 'PACK_INVALID')) return error
   return new ArtifactError('REMOTE_INVALID', `the remote sent a broken pack: ${error.message}`, {
@@ -155,18 +147,11 @@ function absenceError(
 }
 
 /** Keys in the same order, as many together as one request may ask for. */
-export function* cutRequests(keys: BlobKey[]): Generator<BlobKey[]> {
-  let some: BlobKey[] = []
-  let bytes = 0
-  for (const key of keys) {
-    const full = some.length === KEYS_A_REQUEST || bytes + key.size > BYTES_A_REQUEST
-    if (some.length > 0 && full) {
-      yield some
-      some = []
-      bytes = 0
-    }
-    some.push(key)
-    bytes += key.size
+export function cutRequests(keys: BlobKey[]): Iterable<BlobKey[]> {
+  const limits = {
+    weigh: ({ size }: BlobKey) => size,
+    most: BYTES_A_REQUEST,
+    count: KEYS_A_REQUEST,
   }
-  if (some.length > 0) yield some
+  return cutRuns(keys, limits)
 }

@@ -9,6 +9,7 @@ import type { StreamedRecord } from '../pack/parse-pack-stream.js'
 import { decodeFrame } from '../pack/zstd.js'
 import type { Remote } from '../remote/remote.js'
 import { ChunkAssembler } from '../store/chunk-assembler.js'
+import { cutRuns } from '../store/cut-runs.js'
 import { ObjectChunks } from '../store/object-chunks.js'
 import type { Store } from '../store/store.js'
 import { createWriterFolder } from '../store/writer-folder.js'
@@ -32,7 +33,12 @@ export async function fetchLarge(
   options: FetchOptions,
 ): Promise<BlobKey[]> {
   const whole: BlobKey[] = []
-  for (const keys of cutRecipes(absent)) {
+  const limits = {
+    weigh: (key: BlobKey) => maxRecipeBytes(key),
+    most: MAX_RECIPE_BYTES,
+    count: RECIPES_A_REQUEST,
+  }
+  for (const keys of cutRuns(absent, limits)) {
     const target = new RecipeTarget()
     const wanted = keys.map((key): BlobKey => ({ ...key, kind: 'recipe' }))
     const quiet = { ...options, onBytes: () => {}, optional: true }
@@ -216,20 +222,4 @@ async function readWhole(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = []
   for await (const part of body) parts.push(part)
   return Buffer.concat(parts)
-}
-
-function* cutRecipes(keys: BlobKey[]): Generator<BlobKey[]> {
-  let some: BlobKey[] = []
-  let bytes = 0
-  for (const key of keys) {
-    const most = maxRecipeBytes(key)
-    if (some.length === RECIPES_A_REQUEST || (some.length > 0 && bytes + most > MAX_RECIPE_BYTES)) {
-      yield some
-      some = []
-      bytes = 0
-    }
-    some.push(key)
-    bytes += most
-  }
-  if (some.length > 0) yield some
 }

@@ -1,5 +1,6 @@
 import { blobKeyString } from '../model/blob-key.js'
 import type { WireRecord } from '../pack/encode-pack-stream.js'
+import { countBody } from './count-body.js'
 import type { PushSession, UploadMeter } from './push-session.js'
 
 /** Bytes between two events of one version. */
@@ -62,16 +63,6 @@ export async function* countRecords(
       if (meter) counter.count(meter, key.size)
       yield record
     }
-  }
-}
-
-async function* countBody(
-  body: AsyncIterable<Uint8Array>,
-  count: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const part of body) {
-    count(part.length)
-    yield part
   }
 }
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { encodeChunks, Recipe } from '../chunk/recipe.js'
-import { createHasher } from '../hash/hasher.js'
+import { withHasher } from '../hash/hasher.js'
 import { blobKeyString } from '../model/blob-key.js'
 import { algorithmOf, type Digest } from '../model/digest.js'
 import type { WireRecord } from '../pack/encode-pack-stream.js'
@@ -74,7 +74,9 @@ export async function sendLarge(
 async function checkSource({ store, signal }: PushContext, source: BlobSource): Promise<void> {
   const { key } = source
   try {
-    for await (const _ of source.parts(await createHasher(algorithmOf(key.digest))));
+    await withHasher(algorithmOf(key.digest), async hasher => {
+      for await (const _ of source.parts(hasher));
+    })
   } catch (error) {
     if (!isLoss(error)) throw error
     await quarantineKeys(store, [key])

@@ -3,6 +3,7 @@ import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { parseDigest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
 import { BlobSource } from '../store/blob-source.js'
+import { cutRuns } from '../store/cut-runs.js'
 import { LARGE_BYTES } from '../store/file-ingester.js'
 import { locateBlobs } from '../store/locate-blobs.js'
 import { readPiece } from '../store/manifest.js'
@@ -15,7 +16,7 @@ import { sendPack } from './send-pack.js'
 /** Pieces are taken up together as long as they list no more entries, which are held at once. */
 const ENTRIES_A_GROUP = 40_000
 /** A pack on the wire holds no more, unless one blob alone does. */
-const PACK_BYTES = 64 * 1024 * 1024
+const PACK_LIMITS = { weigh: ({ key }: WantedKey) => key.size, most: 64 * 1024 * 1024 }
 
 /** A piece to send with what it lists, and the version that asks for it. */
 export interface WantedPiece {
@@ -41,7 +42,9 @@ export async function uploadPieces(
   pieces: WantedPiece[],
 ): Promise<void> {
   const others = new Set<Promise<void>>()
-  for (const group of cutGroups(pieces)) {
+  // Many small versions go together, and a large one in parts.
+  const limits = { weigh: ({ piece }: WantedPiece) => piece.count, most: ENTRIES_A_GROUP }
+  for (const group of cutRuns(pieces, limits)) {
     const keys = await listKeys(session, group)
     const own: WantedKey[] = []
     for (const [name, wanted] of keys) {
@@ -52,22 +55,6 @@ export async function uploadPieces(
     await sendClaimed(session, entity, own)
   }
   await Promise.all(others)
-}
-
-/** Many small versions go together, and a large one in parts. */
-function* cutGroups(pieces: WantedPiece[]): Generator<WantedPiece[]> {
-  let group: WantedPiece[] = []
-  let entries = 0
-  for (const wanted of pieces) {
-    if (group.length > 0 && entries + wanted.piece.count > ENTRIES_A_GROUP) {
-      yield group
-      group = []
-      entries = 0
-    }
-    group.push(wanted)
-    entries += wanted.piece.count
-  }
-  if (group.length > 0) yield group
 }
 
 /** The pieces and their blobs, each once. References have no blob. */
@@ -104,8 +91,9 @@ async function sendClaimed(session: PushSession, entity: string, wanted: WantedK
     const isLarge = ({ key }: WantedKey) =>
       recipes && key.kind === 'blob' && key.size >= LARGE_BYTES && maxRecipeBytes(key) > 0
     const small = missing.filter(item => !isLarge(item))
-    for (const pack of cutPacks(small)) await sendPack(session, entity, pack)
-    for (const pack of cutPacks(missing.filter(isLarge))) await sendAllLarge(session, entity, pack)
+    for (const pack of cutRuns(small, PACK_LIMITS)) await sendPack(session, entity, pack)
+    for (const pack of cutRuns(missing.filter(isLarge), PACK_LIMITS))
+      await sendAllLarge(session, entity, pack)
   } finally {
     for (const name of names) session.claims.delete(name)
     release()
@@ -133,19 +121,4 @@ async function sendAllLarge(session: PushSession, entity: string, wanted: Wanted
     for (const { source } of blobs) source.close()
   }
   if (others.length > 0) await sendPack(session, entity, others)
-}
-
-function* cutPacks(wanted: WantedKey[]): Generator<WantedKey[]> {
-  let pack: WantedKey[] = []
-  let bytes = 0
-  for (const item of wanted) {
-    if (pack.length > 0 && bytes + item.key.size > PACK_BYTES) {
-      yield pack
-      pack = []
-      bytes = 0
-    }
-    pack.push(item)
-    bytes += item.key.size
-  }
-  if (pack.length > 0) yield pack
 }
