@@ -281,55 +281,41 @@ export interface Catalog {
 /** Most keys or items in one call: keeps a message under about a megabyte. */
 export const MAX_BATCH = 5000
 
-/** The catalog's methods, as they are called over the socket. */
-export const CATALOG_METHODS = [
-  'locate',
-  'listPacked',
-  'locateExternal',
-  'describe',
-  'getFolders',
-  'putFolders',
-  'findReferences',
-  'rememberReferences',
-  'findChunks',
-  'rememberChunks',
-  'addPack',
-  'addObjects',
-  'remove',
-  'log',
-  'moveAliases',
-  'upsert',
-  'closeOpen',
-  'finish',
-  'findOpen',
-  'listParts',
-  'import',
-  'findVersion',
-  'getVersion',
-  'getExternal',
-  'listVersions',
-  'listComplete',
-  'listPending',
-  'settle',
-  'setPendingError',
-] as const satisfies readonly (keyof Catalog)[]
-
-/** Those that change nothing: what a store on a read-only disk answers. */
-export const READ_METHODS: ReadonlySet<keyof Catalog> = new Set([
-  'locate',
-  'listPacked',
-  'locateExternal',
-  'describe',
-  'getFolders',
-  'findReferences',
-  'findChunks',
-  'findVersion',
-  'getVersion',
-  'getExternal',
-  'listVersions',
-  'listComplete',
-  'listPending',
-])
+/**
+ * Every method of the catalog, as it is called over the socket. A store on a read-only disk answers
+ * those that only read.
+ */
+export const CATALOG_METHODS: Record<keyof Catalog, 'reads' | 'writes'> = {
+  locate: 'reads',
+  listPacked: 'reads',
+  locateExternal: 'reads',
+  describe: 'reads',
+  getFolders: 'reads',
+  putFolders: 'writes',
+  findReferences: 'reads',
+  rememberReferences: 'writes',
+  findChunks: 'reads',
+  rememberChunks: 'writes',
+  addPack: 'writes',
+  addObjects: 'writes',
+  remove: 'writes',
+  log: 'writes',
+  moveAliases: 'writes',
+  upsert: 'writes',
+  closeOpen: 'writes',
+  finish: 'writes',
+  findOpen: 'reads',
+  listParts: 'reads',
+  import: 'writes',
+  findVersion: 'reads',
+  getVersion: 'reads',
+  getExternal: 'reads',
+  listVersions: 'reads',
+  listComplete: 'reads',
+  listPending: 'reads',
+  settle: 'writes',
+  setPendingError: 'writes',
+}
 
 /** The role under which the process that serves a catalog announces itself. */
 export const HOST_ROLE = 'host'

@@ -3,7 +3,7 @@ import { isReadOnly, readOnlyError } from '../disk/check-writable.js'
 import { type Endpoint, IPC_PROTOCOL, listenAt, type ProtocolRange } from '../ipc/endpoint.js'
 import { type RpcHandler, serveRpc } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
-import { CATALOG_METHODS, HOST_ROLE, READ_METHODS } from './catalog.js'
+import { CATALOG_METHODS, type Catalog, HOST_ROLE } from './catalog.js'
 import type { LevelCatalog } from './level-catalog.js'
 import { openLevelCatalog } from './open-level-catalog.js'
 import { createReadCopy, type ReadCopy } from './read-copy.js'
@@ -100,7 +100,8 @@ class CatalogHost implements Host {
 
   async #listen(): Promise<void> {
     const { protocol = IPC_PROTOCOL } = this.#options
-    const methods = Object.fromEntries(CATALOG_METHODS.map(name => [name, this.#handle(name)]))
+    const names = Object.keys(CATALOG_METHODS) as (keyof Catalog)[]
+    const methods = Object.fromEntries(names.map(name => [name, this.#handle(name)]))
     const serve = (socket: Socket) => {
       const holder = Symbol('connection')
       socket.on('close', () => {
@@ -115,8 +116,8 @@ class CatalogHost implements Host {
     this.#endpoint = await listenAt(this.folder, HOST_ROLE, serve, { protocol })
   }
 
-  #handle(name: (typeof CATALOG_METHODS)[number]): RpcHandler {
-    if (this.#copy && !READ_METHODS.has(name)) {
+  #handle(name: keyof Catalog): RpcHandler {
+    if (this.#copy && CATALOG_METHODS[name] === 'writes') {
       return async () => {
         throw readOnlyError(this.#home)
       }

@@ -60,7 +60,7 @@ export function openCatalog(
 ): OpenCatalog {
   const link = new HostLink(home, protocol)
   const catalog = Object.fromEntries(
-    CATALOG_METHODS.map(name => [name, (...args: unknown[]) => link.call(name, args)]),
+    Object.keys(CATALOG_METHODS).map(name => [name, (...args: unknown[]) => link.call(name, args)]),
   ) as unknown as Catalog
   return {
     catalog,
