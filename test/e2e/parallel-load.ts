@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { logMerged } from '../../fixtures/run/log-merged.js'
 import { readAcknowledged, startUpserts } from '../../fixtures/run/start-upserts.js'
 import { cliIn } from '../../fixtures/run-cli.js'
 import { serveProcess } from '../../fixtures/serve-process.js'
 import { useHome } from '../../fixtures/use-home.js'
-import { Artifact, init } from '../../src/index.js'
+import { init } from '../../src/index.js'
 
 const { folder } = useHome(t)
 const MACHINES = 8
@@ -40,13 +41,6 @@ t.test('32 writers on eight machines, 200 upserts each', { timeout: 480_000 }, a
   for await (const { path } of version.entries()) paths.push(path)
   t.same(paths, expected, 'nothing is lost, and nothing twice')
 
-  const merged = new Artifact({ name: 'merged', type: 'dataset' })
-  for (const name of acknowledged) {
-    const text = name.replace('/', ' ')
-    void merged.newFile(`${name}.txt`, text)
-    void merged.newFile(`${name}.bin`, `binary ${text}`)
-  }
-  const logged = run.logArtifact(merged)
-  await logged.committed
+  const logged = await logMerged(run, 'merged', acknowledged)
   t.equal(version.digest, logged.digest, 'the digest is that of the merged manifest')
 })

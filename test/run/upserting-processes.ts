@@ -1,10 +1,11 @@
 import t from 'tap'
 import { listEntries } from '../../fixtures/list-entries.js'
+import { logMerged } from '../../fixtures/run/log-merged.js'
 import { readAcknowledged, startUpserts } from '../../fixtures/run/start-upserts.js'
 import { runCli } from '../../fixtures/run-cli.js'
 import { useHome } from '../../fixtures/use-home.js'
 import { sharedStore } from '../../src/artifact/shared-store.js'
-import { Artifact, init } from '../../src/index.js'
+import { init } from '../../src/index.js'
 
 const { home } = useHome(t)
 
@@ -106,13 +107,6 @@ t.test('32 writers in eight processes, 200 upserts each', { timeout: 240_000 }, 
   t.same(await listUpserts('parts:all'), acknowledged.sort())
 
   const run = await init({ project: 'merged' })
-  const merged = new Artifact({ name: 'parts', type: 'dataset' })
-  for (const name of acknowledged) {
-    const text = name.replace('/', ' ')
-    void merged.newFile(`${name}.txt`, text)
-    void merged.newFile(`${name}.bin`, `binary ${text}`)
-  }
-  const logged = run.logArtifact(merged)
-  await logged.committed
+  const logged = await logMerged(run, 'parts', acknowledged)
   t.equal(finished.json.digest, logged.digest, 'the digest is that of the merged manifest')
 })
