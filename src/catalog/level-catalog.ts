@@ -5,7 +5,7 @@ import type { Piece } from '../model/entry.js'
 import type { OpenName } from '../model/open-version-id.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
-import { applyRecord, type VersionRow } from './apply-record.js'
+import type { VersionRow } from './apply-record.js'
 import type {
   AliasRequest,
   Catalog,
@@ -30,6 +30,7 @@ import type {
 } from './catalog.js'
 import { MAX_BATCH } from './catalog.js'
 import { checkContent } from './check-content.js'
+import { CommitQueue } from './commit-queue.js'
 import { findVersion, getVersion, listVersions } from './find-version.js'
 import { indexObjects, indexPack } from './index-bytes.js'
 import { indexExternal } from './index-external.js'
@@ -47,17 +48,7 @@ import {
   planRemoval,
 } from './plan-commit.js'
 import { planClose, planFinish, planUpsert } from './plan-upsert.js'
-import type { JournalRecord } from './records.js'
-import { type Database, locateIn, Transaction } from './transaction.js'
-
-interface Commit {
-  plan: (txn: Transaction, at: string) => Promise<Plan>
-  resolve: (answer: LogAnswer) => void
-  reject: (error: unknown) => void
-}
-
-/** Most commits that share one flush, so that none waits long. */
-const MAX_GROUP = 200
+import { type Database, locateIn, type Transaction } from './transaction.js'
 
 /**
  * The {@link Catalog} of one store over its journal and a LevelDB. It must be the only one: open
@@ -70,16 +61,21 @@ export class LevelCatalog implements Catalog {
   readonly #home: string
   readonly #db: Database
   readonly #journal: Journal
-  readonly #clock: () => Date
-  readonly #queue: Commit[] = []
-  #committing: Promise<void> | undefined
+  readonly #commits: CommitQueue
   #broken: ArtifactError | undefined
 
   constructor(home: string, db: Database, journal: Journal, clock = () => new Date()) {
     this.#home = home
     this.#db = db
     this.#journal = journal
-    this.#clock = clock
+    this.#commits = new CommitQueue({
+      home,
+      db,
+      journal,
+      clock,
+      checkWhole: () => this.#checkWhole(),
+      write: work => this.#write(work),
+    })
   }
 
   /** The failure after which this catalog must be opened anew, if there was one. */
@@ -180,7 +176,7 @@ export class LevelCatalog implements Catalog {
   }
 
   async log(request: LogRequest): Promise<LogAnswer> {
-    return this.#commit(async (txn, at) => {
+    return this.#commits.commit(async (txn, at) => {
       return this.#planContent(txn, request, () => planLog(txn, at, request))
     })
   }
@@ -188,25 +184,25 @@ export class LevelCatalog implements Catalog {
   async remove({ places }: { places: PlacedKey[] }): Promise<void> {
     checkBatch(places)
     const home = this.#home
-    await this.#commit((txn, at) => planRemoval(txn, at, { places, home }))
+    await this.#commits.commit((txn, at) => planRemoval(txn, at, { places, home }))
   }
 
   async moveAliases(request: AliasRequest): Promise<LogAnswer> {
-    return this.#commit((txn, at) => planAliases(txn, at, request))
+    return this.#commits.commit((txn, at) => planAliases(txn, at, request))
   }
 
   async upsert(request: UpsertRequest): Promise<LogAnswer> {
-    return this.#commit(async (txn, at) => {
+    return this.#commits.commit(async (txn, at) => {
       return this.#planContent(txn, request, () => planUpsert(txn, at, request))
     })
   }
 
   async closeOpen(open: OpenName): Promise<void> {
-    await this.#commit((txn, at) => planClose(txn, at, open))
+    await this.#commits.commit((txn, at) => planClose(txn, at, open))
   }
 
   async finish(request: FinishRequest): Promise<LogAnswer> {
-    return this.#commit(async (txn, at) => {
+    return this.#commits.commit(async (txn, at) => {
       return this.#planContent(txn, request, () => planFinish(txn, at, request))
     })
   }
@@ -220,7 +216,7 @@ export class LevelCatalog implements Catalog {
   }
 
   async import(request: ImportRequest): Promise<void> {
-    await this.#commit(async (txn, at) => {
+    await this.#commits.commit(async (txn, at) => {
       await this.#addBytes(request)
       await checkContent(txn, this.#home, request)
       return planImport(txn, at, request)
@@ -259,14 +255,14 @@ export class LevelCatalog implements Catalog {
   }
 
   async settle(storeId: string, items: SettledItem[]): Promise<void> {
-    await this.#commit(async (_, at) => ({
+    await this.#commits.commit(async (_, at) => ({
       record: { t: 'settled', at, storeId, items },
       answer: NO_ANSWER,
     }))
   }
 
   async setPendingError(seq: number, error?: ErrorData): Promise<void> {
-    await this.#commit(async txn => {
+    await this.#commits.commit(async txn => {
       const item = await txn.get<PendingItem>(keys.pending(seq))
       if (!item) return { answer: NO_ANSWER }
       const { error: _, ...clean } = item
@@ -287,7 +283,7 @@ export class LevelCatalog implements Catalog {
 
   /** Waits for the commits under way, then closes journal and index. */
   async close(): Promise<void> {
-    while (this.#committing) await this.#committing
+    await this.#commits.drain()
     await this.#journal.close()
     await this.#db.close()
   }
@@ -311,50 +307,12 @@ export class LevelCatalog implements Catalog {
     return planned
   }
 
-  #commit(plan: Commit['plan']): Promise<LogAnswer> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ plan, resolve, reject })
-      this.#committing ??= this.#commitAll()
-    })
-  }
-
-  async #commitAll(): Promise<void> {
-    while (this.#queue.length > 0) await this.#commitGroup(this.#queue.splice(0, MAX_GROUP))
-    this.#committing = undefined
-  }
-
-  /** Plans commits one after another over one transaction, then flushes and indexes them once. */
-  async #commitGroup(group: Commit[]): Promise<void> {
-    const txn = new Transaction(this.#db)
-    const records: JournalRecord[] = []
-    const planned: (() => void)[] = []
-    const accepted: Commit[] = []
-    for (const commit of group) {
-      try {
-        if (this.#broken) throw this.#broken
-        const { record, answer } = await commit.plan(txn, this.#clock().toISOString())
-        if (record) {
-          await applyRecord(txn, this.#journal.lastSeq + records.length + 1, record, this.#home)
-          records.push(record)
-        }
-        accepted.push(commit)
-        planned.push(() => commit.resolve(answer))
-      } catch (error) {
-        commit.reject(error)
-      }
-    }
-    try {
-      if (records.length > 0) txn.put(keys.applied, await this.#journal.append(records))
-      if (txn.size > 0) await this.#write(() => txn.write())
-    } catch (error) {
-      for (const commit of accepted) commit.reject(error)
-      return
-    }
-    for (const resolve of planned) resolve()
+  #checkWhole(): void {
+    if (this.#broken) throw this.#broken
   }
 
   async #write<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#broken) throw this.#broken
+    this.#checkWhole()
     try {
       return await work()
     } catch (error) {

@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Command } from '@commander-js/extra-typings'
+import type { Context, Result } from '../context.js'
+import { defineLogging } from './define-logging.js'
+import { defineReading } from './define-reading.js'
+import { defineSyncing } from './define-syncing.js'
+
+export type Program = Command
+
+/** Waits for what a command came to, and prints it. */
+export type Print = (work: Promise<Result>) => Promise<void>
+
+/**
+ * The commands of `artifact`. The code of each is loaded when it is used: `put` loads no server.
+ *
+ * @param quiet print no help beside an error.
+ */
+export function createProgram(
+  context: Context,
+  { print, quiet }: { print: Print; quiet: boolean },
+): Program {
+  const program = new Command('artifact')
+    .description('Versioned datasets and models: logged offline, synced in the background.')
+    .version(readVersion())
+    .exitOverride()
+    .showHelpAfterError()
+    .configureOutput({
+      writeErr: text => {
+        if (!quiet) process.stderr.write(text)
+      },
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText(
+      'after',
+      `
+NAME is [[ENTITY/]PROJECT/]NAME; a version is NAME, NAME:ALIAS, NAME:vN or NAME@ID.
+Exit codes: 0 done; 1 failed or differs; 2 usage; 3 not found; 4 remote unreachable;
+5 some versions still pending or failed; 130 interrupted.
+Environment: ARTIFACT_HOME, ARTIFACT_REMOTE, ARTIFACT_API_KEY, ARTIFACT_ENTITY, ARTIFACT_PROJECT,
+ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
+    )
+  defineLogging(program, context, print)
+  defineReading(program, context, print)
+  defineSyncing(program, context, print)
+  return program
+}
+
+function readVersion(): string {
+  const path = fileURLToPath(import.meta.resolve('#package'))
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
+}
