@@ -67,13 +67,22 @@ export function makeWorkFolder(name: string): { path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** Runs `artifact` as a user would, process start counted. */
-export function runArtifact(args: string[], env: Record<string, string>): Measured {
-  return runProgram(CLI, args, env)
+/** Runs `artifact` as a user would, process start counted. `code` is what it must exit with. */
+export function runArtifact(
+  args: string[],
+  env: Record<string, string>,
+  { code = 0 }: { code?: number } = {},
+): Measured {
+  return runProgram(CLI, args, env, { code })
 }
 
 /** Runs a script in a process of its own, whose start counts; `ARTIFACT_HOME` must be set. */
-export function runProgram(script: string, args: string[], env: Record<string, string>): Measured {
+export function runProgram(
+  script: string,
+  args: string[],
+  env: Record<string, string>,
+  { code = 0 }: { code?: number } = {},
+): Measured {
   const peak = join(env.ARTIFACT_HOME!, '..', `peak-${process.hrtime.bigint()}`)
   const started = process.hrtime.bigint()
   const result = spawnSync(process.execPath, ['--import', RECORDER, script, ...args], {
@@ -82,7 +91,7 @@ export function runProgram(script: string, args: string[], env: Record<string, s
     maxBuffer: 1 << 28,
   })
   const seconds = Number(process.hrtime.bigint() - started) / 1e9
-  if (result.status !== 0) throw new Error(`${script} ${args.join(' ')}: ${result.stderr}`)
+  if (result.status !== code) throw new Error(`${script} ${args.join(' ')}: ${result.stderr}`)
   return { seconds, peakMiB: Number(readFileSync(peak, 'utf8')) / 1024, stdout: result.stdout }
 }
 

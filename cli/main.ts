@@ -1,7 +1,8 @@
+import { once } from 'node:events'
 import { CommanderError } from '@commander-js/extra-typings'
 import { ArtifactError, ERRORS, systemCode } from '../src/errors.js'
-import type { Context, Result } from './context.js'
-import { createProgram } from './program/program.js'
+import type { Context } from './context.js'
+import { createProgram, type Print } from './program/program.js'
 
 /**
  * Runs `artifact` with these arguments, prints what it came to, and returns the exit code.
@@ -29,7 +30,11 @@ export async function main(args: string[]): Promise<number> {
     if (systemCode(error) !== 'EPIPE') throw error
   })
   let exitCode = 0
-  const print = async (work: Promise<Result>) => {
+  const print: Print = async work => {
+    if (Symbol.asyncIterator in work) {
+      exitCode = await printParts(work)
+      return
+    }
     const result = await work
     bar?.stop()
     process.stdout.write(`${json ? JSON.stringify(result.data) : result.text}\n`)
@@ -47,6 +52,15 @@ export async function main(args: string[]): Promise<number> {
   // What was being read or written then is not worth waiting for.
   if (exitCode === ERRORS.INTERRUPTED.exit) process.exit(exitCode)
   return exitCode
+}
+
+/** Waits where whoever reads the output is slower. @returns the exit code that the parts end with. */
+async function printParts(parts: AsyncGenerator<string, number>): Promise<number> {
+  for (;;) {
+    const { done, value } = await parts.next()
+    if (done) return value
+    if (!process.stdout.write(value)) await once(process.stdout, 'drain')
+  }
 }
 
 async function openProgressBar() {

@@ -18,6 +18,7 @@ export type {
 export type { FinishArtifactOptions, UpsertOptions } from './artifact/upsert-artifact.js'
 export type { DownloadOptions } from './artifact/version-files.js'
 export { ArtifactError, type ErrorCode, isArtifactError } from './errors.js'
+export type { Change } from './model/change.js'
 export type { Algorithm, Digest } from './model/digest.js'
 export type { Entry } from './model/entry.js'
 export type { RunInfo, VersionState } from './model/version.js'

@@ -5,11 +5,15 @@ import type { Context, Result } from '../context.js'
 import { defineLogging } from './define-logging.js'
 import { defineReading } from './define-reading.js'
 import { defineSyncing } from './define-syncing.js'
+import { defineTracing } from './define-tracing.js'
 
 export type Program = Command
 
-/** Waits for what a command came to, and prints it. */
-export type Print = (work: Promise<Result>) => Promise<void>
+/**
+ * Waits for what a command came to, and prints it; or prints parts as they come, of what may be too
+ * long to be held, and exits with the code that they end with.
+ */
+export type Print = (work: Promise<Result> | AsyncGenerator<string, number>) => Promise<void>
 
 /**
  * The commands of `artifact`. The code of each is loaded when it is used: `put` loads no server.
@@ -42,6 +46,7 @@ ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
     )
   defineLogging(program, context, print)
   defineReading(program, context, print)
+  defineTracing(program, context, print)
   defineSyncing(program, context, print)
   return program
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ArtifactError } from '../errors.js'
+import type { Change } from '../model/change.js'
 import type { Entry } from '../model/entry.js'
 import { type CollectionName, NO_NUMBER, type Version } from '../model/version.js'
 import type { RemoteVersion } from '../remote/remote.js'
@@ -8,6 +9,7 @@ import { readEntries } from '../store/manifest.js'
 import { checkLinkMode, isShared, type LinkMode } from '../store/object-linker.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { VerifyResult } from '../store/verify.js'
+import type { DiffSide } from './diff-artifacts.js'
 import { type ArtifactObject, getObject } from './get-object.js'
 import { isPending } from './is-pending.js'
 import type { LogOutcome } from './log-artifact.js'
@@ -247,6 +249,29 @@ export class LoggedArtifact implements CollectionName {
     await this.#fetch(options)
     const { verifyFiles } = await import('./version-files.js')
     return verifyFiles(this.#workspace.store, this.#row, root, options)
+  }
+
+  /**
+   * What leads from this version to another, in path order; nothing when they hold the same. Only
+   * the pieces of the manifests that differ are read, and fetched where they are not here: no files.
+   * Moves are found among up to 100,000 changes; of more, a file that moved is `removed` and `added`.
+   * @throws `DIGESTS_DIFFER` for versions of different algorithms; `BLOB_MISSING`, `BLOB_DAMAGED`,
+   *   the remote's errors.
+   */
+  async *diff(
+    other: LoggedArtifact,
+    options: { signal?: AbortSignal } = {},
+  ): AsyncGenerator<Change, void, undefined> {
+    if (!(other instanceof LoggedArtifact)) throw new TypeError('diff takes a version')
+    await this.committed
+    await other.committed
+    const { diffArtifacts } = await import('./diff-artifacts.js')
+    yield* diffArtifacts(this.#side, other.#side, options)
+  }
+
+  get #side(): DiffSide {
+    const isRemote = this.#remote !== undefined
+    return { workspace: this.#workspace, version: this.#row, isRemote }
   }
 
   async #fetch(options: WorkOptions): Promise<number> {

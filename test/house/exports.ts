@@ -15,6 +15,7 @@ const TYPES = [
   'ArtifactObject',
   'ArtifactOptions',
   'Cell',
+  'Change',
   'CheckoutOptions',
   'ColumnKind',
   'CsvTableOptions',
