@@ -70,6 +70,10 @@ class Daemon {
   readonly #signal: AbortSignal
   #remote: string | null = null
   #lastError: ArtifactError | null = null
+  /** Something waits for what the last error was about. */
+  #isWaiting = false
+  /** Once a scan the remote is asked whether it still has what it took. */
+  #askRemote = true
   #fatal: unknown
   #workedAt = performance.now()
   #scanTimer: NodeJS.Timeout | undefined
@@ -137,6 +141,11 @@ class Daemon {
     this.#passes.request({ retryFailed: false }).catch(() => {})
   }
 
+  #scan(): void {
+    this.#askRemote = true
+    this.#ring()
+  }
+
   /** At the end no pass begins any more: the caller sees the connection close. */
   #requestPass(retryFailed: boolean): Promise<SyncReport> {
     if (this.#ending || this.#signal.aborted) return new Promise(() => {})
@@ -174,8 +183,11 @@ class Daemon {
     this.#store.healer = createHealer(this.#store, async () =>
       remote === null ? null : openRemote(remote),
     )
+    const askRemote = this.#askRemote
+    this.#askRemote = false
     return syncStore(this.#store, openRemote, {
       askDaemon: false,
+      askRemote,
       defaultRemote: settings.remote,
       retryFailed,
       signal: this.#signal,
@@ -203,6 +215,9 @@ class Daemon {
     } else if (event.type === 'failed') {
       this.#syncing.delete(event.item.id)
       logger.error(event.item, 'failed')
+    } else if (event.type === 'lost') {
+      const { url, items } = event
+      logger.warn({ url, items }, 'the remote lost what it took; it is sent again')
     }
   }
 
@@ -210,6 +225,7 @@ class Daemon {
     const { logger } = this.#options
     const [error] = errors
     this.#lastError = error ? ArtifactError.from(error) : null
+    this.#isWaiting = pending > 0
     if (errors.length === 0 || synced.length > 0) this.#delay.reset()
     if (requests > 0) this.#workedAt = performance.now()
     if (errors.length > 0) logger.warn({ errors, pending }, 'cannot sync now')
@@ -223,6 +239,7 @@ class Daemon {
     const coded = storeError(error, 'syncing')
     if (this.#signal.aborted) return coded
     this.#lastError = coded
+    this.#isWaiting = true
     this.#options.logger.error({ err: coded }, 'the pass failed')
     if (isFatal(error)) {
       this.#fatal = error
@@ -236,9 +253,10 @@ class Daemon {
     if (this.#ending || this.#signal.aborted) return
     const { idleSeconds, scanSeconds = SCAN_SECONDS } = this.#options
     const scan = scanSeconds * 1000
-    const delay = this.#lastError ? Math.min(this.#delay.next(), scan) : scan
-    this.#scanTimer = setTimeout(() => this.#ring(), delay)
-    if (idleSeconds === undefined || this.#lastError) return
+    const isWaiting = this.#lastError !== null && this.#isWaiting
+    const delay = isWaiting ? Math.min(this.#delay.next(), scan) : scan
+    this.#scanTimer = setTimeout(() => this.#scan(), delay)
+    if (idleSeconds === undefined || isWaiting) return
     const rest = this.#workedAt + idleSeconds * 1000 - performance.now()
     this.#idleTimer = setTimeout(() => this.#endIdle(), Math.max(0, rest))
   }

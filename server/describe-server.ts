@@ -5,7 +5,8 @@ import type { Capabilities } from '../src/remote/remote.js'
 import type { Store } from '../src/store/store.js'
 
 /** What this server can do, over whichever store. */
-export function describeServer(store: Store): Capabilities {
+export async function describeServer(store: Store): Promise<Capabilities> {
+  const { history } = await store.catalog.describe()
   return {
     storeId: store.id,
     protocol: PROTOCOL,
@@ -13,5 +14,6 @@ export function describeServer(store: Store): Capabilities {
     encodings: [0, 1],
     recipes: true,
     entity: DEFAULT_ENTITY,
+    ...(history && { history }),
   }
 }

@@ -2,8 +2,8 @@ import { lookup } from 'node:dns/promises'
 import { type AddressInfo, BlockList } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { destination, type LevelWithSilent, pino } from 'pino'
-import { ArtifactError, systemCode } from '../src/errors.js'
-import { openStore } from '../src/store/store.js'
+import { ArtifactError, isArtifactError, systemCode } from '../src/errors.js'
+import { openStore, type Store } from '../src/store/store.js'
 import { buildApp } from './app.js'
 
 /** How long `close` lets requests finish before it cuts them. */
@@ -56,6 +56,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await store.close()
   }
   try {
+    await beginEra(store)
     await app.listen({ host: address, port })
   } catch (error) {
     await close()
@@ -63,6 +64,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
   const { port: taken } = app.server.address() as AddressInfo
   return { url: `http://${family === 6 ? `[${address}]` : address}:${taken}`, close }
+}
+
+/** A store that cannot be written can be served to readers; its history goes no further. */
+async function beginEra(store: Store): Promise<void> {
+  try {
+    await store.catalog.beginEra()
+  } catch (error) {
+    if (!isArtifactError(error, 'STORE_READ_ONLY')) throw error
+  }
 }
 
 async function findAddress(host: string): Promise<{ address: string; family: number }> {

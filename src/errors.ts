@@ -104,6 +104,7 @@ export const ERRORS = {
   REMOTE_UNAUTHORIZED: row(401, 4, 'set ARTIFACT_API_KEY to a key of that server'),
   REMOTE_FAILED: row(502, 4, 'look at the log of the server', true),
   REMOTE_INVALID: row(502, 4, 'check that the address is one of an artifactd server', true),
+  HISTORY_LOST: row(409, 5, 'sync again: what the server lost is sent anew'),
   DIGEST_NOT_ACCEPTED: row(409, 1, 'make a store with a digest that the remote accepts'),
   SOURCE_CHANGED: row(409, 1, 'a file added as immutable must stay until synced; log it again'),
   SERVER_KEY_REQUIRED: row(500, 2, 'set ARTIFACT_SERVER_KEY, or listen on 127.0.0.1'),

@@ -2,7 +2,7 @@ import { type Dirent, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { askRemote, type Workspace } from '../../src/artifact/workspace.js'
 import { decodeExternal } from '../../src/catalog/index-external.js'
-import { storeError, systemCode } from '../../src/errors.js'
+import { isArtifactError, storeError, systemCode } from '../../src/errors.js'
 import { homePaths } from '../../src/model/home.js'
 import { NO_NUMBER } from '../../src/model/version.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
@@ -22,10 +22,10 @@ const NAMED_FILES = 1000
 export async function status(_options: object, context: Context): Promise<Result> {
   const workspace = openContext(context)
   const { settings, store } = workspace
-  const [items, daemon, reachable] = await Promise.all([
+  const [items, daemon, { reachable, remoteLost }] = await Promise.all([
     collectPages(after => store.catalog.listPending(after)),
     daemonStatus(store.home),
-    isReachable(workspace, context.signal),
+    askForLoss(workspace, context.signal),
   ])
   const syncing = new Map(daemon?.syncing.map(version => [version.id, version]))
   const versions = await Promise.all(
@@ -55,6 +55,7 @@ export async function status(_options: object, context: Context): Promise<Result
     daemon: daemon !== null,
     remote: settings.remote,
     reachable,
+    remoteLost,
     storeBytes: storeBytes(store.home),
     home: store.home,
     versions,
@@ -72,16 +73,19 @@ async function daemonStatus(home: string) {
   }
 }
 
-async function isReachable(workspace: Workspace, signal: AbortSignal): Promise<boolean> {
+/** Whether the remote answers, and whether it lost some of what it took. */
+async function askForLoss(workspace: Workspace, signal: AbortSignal) {
   const remote = await askRemote(workspace)
-  if (!remote) return false
+  if (!remote) return { reachable: false, remoteLost: false }
+  const since = (await workspace.store.catalog.findMark(remote.url)) ?? undefined
   try {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(REACH_MS)])
-    await remote.capabilities({ signal: deadline })
-    return true
-  } catch {
-    // Whatever the reason, the answer to "can it be reached" is no; sync tells why.
-    return false
+    await remote.capabilities({ since, signal: deadline })
+    return { reachable: true, remoteLost: false }
+  } catch (error) {
+    // Whatever else the reason, the answer to "can it be reached" is no; sync tells why.
+    const remoteLost = isArtifactError(error, 'HISTORY_LOST')
+    return { reachable: remoteLost, remoteLost }
   }
 }
 
@@ -126,6 +130,7 @@ function describe(data: {
   daemon: boolean
   remote: string | null
   reachable: boolean
+  remoteLost: boolean
   storeBytes: number
   home: string
   versions: ItemStatus[]
@@ -137,11 +142,13 @@ function describe(data: {
     lines.push(...stay.map(file => `  ${file}`))
   }
   const remote = data.remote ?? 'none'
+  const lost = ' (was wiped or put back: the next sync sends again what it lost)'
+  const silent = data.remote !== null && !data.reachable ? ' (does not answer)' : ''
   return [
     ...lines,
     `${data.pending} pending, ${data.failed} failed`,
     `artifactd  ${data.daemon ? 'runs' : 'does not run'}`,
-    `remote     ${remote}${data.remote && !data.reachable ? ' (does not answer)' : ''}`,
+    `remote     ${remote}${data.remoteLost ? lost : silent}`,
     `store      ${data.home}, ${formatBytes(data.storeBytes)}`,
   ].join('\n')
 }

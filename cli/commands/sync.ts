@@ -18,6 +18,12 @@ export async function sync({ retry }: { retry?: boolean }, context: Context): Pr
     retryFailed: retry,
     onProgress: progressOf(context),
   })
+  if (report.resent > 0) {
+    context.note(
+      `the remote was wiped or put back to an earlier state: ` +
+        `${count(report.resent, 'item')} that it had taken went again`,
+    )
+  }
   const lines = [
     ...describeSynced(report),
     ...report.failed.map(

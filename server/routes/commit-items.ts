@@ -3,6 +3,7 @@ import { API_PATH, commitRequest, MAX_COMMIT_BYTES } from '../../src/remote/mess
 import { acceptItems } from '../../src/store/accept-items.js'
 import type { Store } from '../../src/store/store.js'
 import { checkCollection, checkMessage } from '../check-request.js'
+import { checkSince } from '../check-since.js'
 import { describeServer } from '../describe-server.js'
 
 export function commitItems(store: Store): RouteOptions {
@@ -10,11 +11,13 @@ export function commitItems(store: Store): RouteOptions {
     method: 'POST',
     url: `${API_PATH}/entities/:entity/projects/:project/artifacts/:name/commit`,
     bodyLimit: MAX_COMMIT_BYTES,
-    handler: async ({ params, body }) => {
+    handler: async request => {
+      const { params, body } = request
       const collection = checkCollection(params)
       const { items } = checkMessage(body, commitRequest)
+      await checkSince(store, request)
       const results = await acceptItems(store, collection, items)
-      return { capabilities: describeServer(store), results }
+      return { capabilities: await describeServer(store), results }
     },
   }
 }

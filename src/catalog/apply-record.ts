@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { ErrorData } from '../errors.js'
 import type { Piece } from '../model/entry.js'
 import { NO_NUMBER, type VersionContent, type VersionState } from '../model/version.js'
+import { applyUnsettled, putSent } from './apply-unsettled.js'
 import { applyClose, applyFinish, applyUpsert, settleOpen } from './apply-upsert.js'
 import type { LogAnswer, PendingItem } from './catalog.js'
+import { applyEra, endEra, putMark } from './history.js'
 import { keys } from './keys.js'
 import { markComplete } from './mark-complete.js'
 import { putPending } from './put-pending.js'
@@ -63,7 +65,11 @@ export async function applyRecord(
     case 'removed':
       return applyRemoved(txn, record, home)
     case 'lost':
-      return
+      return endEra(txn, seq)
+    case 'era':
+      return applyEra(txn, seq, record)
+    case 'unsettled':
+      return applyUnsettled(txn, record)
     case 'upsert':
       return applyUpsert(txn, seq, record)
     case 'close':
@@ -163,11 +169,14 @@ async function applyImport(txn: Transaction, record: JournalRecord & { t: 'impor
 /** First every version leaves its provisional number, so that none stands in another's way. */
 async function applySettled(
   txn: Transaction,
-  { at, items }: JournalRecord & { t: 'settled' },
+  record: JournalRecord & { t: 'settled' },
 ): Promise<void> {
+  const { at, storeId, items } = record
+  putMark(txn, record)
   const settled: VersionRow[] = []
   for (const { seq, number, remoteId } of items) {
     const pending = await takePending(txn, at, seq)
+    if (pending) putSent(txn, storeId, pending)
     const row = pending && (await txn.get<VersionRow>(keys.version(pending.versionId)))
     if (pending?.distributedId !== undefined) await settleOpen(txn, pending, number)
     if (pending?.kind !== 'version' || !row) continue

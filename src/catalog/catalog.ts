@@ -97,12 +97,30 @@ export interface FoundVersion {
   settled: boolean
 }
 
+/**
+ * How far the journal of a server went: `seq` records, the last of them of the era `era` (random,
+ * another with each start of the server). A store that was put back to an older state, and got new
+ * records since, knows the era but not that many records of it.
+ */
+export interface History {
+  era: string
+  seq: number
+}
+
+/** The store that answered at an address, and how far it went then, if it told. */
+export interface RemoteMark {
+  storeId: string
+  history?: History
+}
+
 /** What an ingest must know of a store. */
 export interface StoreState {
   /** Changes whenever bytes were removed: what was known to be there may not be any more. */
   epoch: string
   /** There are no bytes yet, so that nothing need be looked up. */
   empty: boolean
+  /** Of a store that is, or was, served. */
+  history?: History
 }
 
 /** One folder in the stat cache: its real path, and its record in base64. */
@@ -272,8 +290,27 @@ export interface Catalog {
   listComplete(pieces: Digest[]): Promise<boolean[]>
 
   listPending(after?: string): Promise<Page<PendingItem>>
-  /** Records the remote's answers; the items are pending no more. */
-  settle(storeId: string, items: SettledItem[]): Promise<void>
+  /**
+   * Records the remote's answers; the items are pending no more. `from` is kept for `findMark`: the
+   * address that answered and how far its history goes, these items included.
+   */
+  settle(
+    storeId: string,
+    items: SettledItem[],
+    from?: { url: string; history?: History },
+  ): Promise<void>
+  /** Which store was at this address when it took something; null when it never did. */
+  findMark(url: string): Promise<RemoteMark | null>
+  /**
+   * Makes all that a remote took pending again, in the order of the log, and forgets its marks. To be
+   * called when it lost some: what it still has is answered as it was the first time.
+   * @returns how many items.
+   */
+  unsettle(storeId: string): Promise<number>
+  /** A server begins to serve this store. */
+  beginEra(): Promise<void>
+  /** Whether the journal of this store holds everything that it did at that point of its history. */
+  knows(history: History): Promise<boolean>
   /** Marks an item as refused, or (without error) as to be tried again. */
   setPendingError(seq: number, error?: ErrorData): Promise<void>
 }
@@ -314,6 +351,10 @@ export const CATALOG_METHODS: Record<keyof Catalog, 'reads' | 'writes'> = {
   listComplete: 'reads',
   listPending: 'reads',
   settle: 'writes',
+  findMark: 'reads',
+  unsettle: 'writes',
+  beginEra: 'writes',
+  knows: 'reads',
   setPendingError: 'writes',
 }
 

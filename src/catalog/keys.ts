@@ -31,6 +31,15 @@ export const keys = {
   part: (openId: string, number: number) => join('part', openId, padNumber(number)),
   answer: (logId: string) => join('answer', logId),
   pending: (seq: number) => join('pending', padNumber(seq)),
+  /** What a remote took, by the id of its store. */
+  sent: (storeId: string, seq: number) => join('sent', storeId, padNumber(seq)),
+  /** The store that answered at this address. */
+  remote: (url: string) => join('remote', url),
+  /** How far the history of that store went when it answered last. */
+  server: (storeId: string) => join('server', storeId),
+  /** The present era of this store as a server. */
+  era: 'era',
+  eraRow: (id: string) => join('eras', id),
   complete: (digest: string) => join('complete', digest),
   pack: (packId: string) => join('pack', packId),
   folder: (path: string) => join('folder', path),

@@ -5,7 +5,7 @@ import type { Piece } from '../model/entry.js'
 import type { OpenName } from '../model/open-version-id.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
-import type { VersionRow } from './apply-record.js'
+import { newEpoch, type VersionRow } from './apply-record.js'
 import type {
   AliasRequest,
   Catalog,
@@ -13,6 +13,7 @@ import type {
   ExternalFile,
   FolderCache,
   FoundVersion,
+  History,
   ImportRequest,
   KeyRef,
   Location,
@@ -23,6 +24,7 @@ import type {
   PendingItem,
   PlacedKey,
   ReferenceContent,
+  RemoteMark,
   SettledItem,
   StoreState,
   VersionFilter,
@@ -32,6 +34,7 @@ import { MAX_BATCH } from './catalog.js'
 import { checkContent } from './check-content.js'
 import { CommitQueue } from './commit-queue.js'
 import { findVersion, getVersion, listVersions } from './find-version.js'
+import { findMark, knowsHistory, readHistory } from './history.js'
 import { indexObjects, indexPack } from './index-bytes.js'
 import { indexExternal } from './index-external.js'
 import type { Journal } from './journal.js'
@@ -141,7 +144,8 @@ export class LevelCatalog implements Catalog {
     const first = await this.#db
       .keys<Buffer>({ ...LOCATION_RANGE, limit: 1, keyEncoding: 'buffer' })
       .all()
-    return { epoch, empty: first.length === 0 }
+    const history = await readHistory(this.#db)
+    return { epoch, empty: first.length === 0, ...(history && { history }) }
   }
 
   async getFolders(folders: string[]): Promise<(string | null)[]> {
@@ -254,11 +258,38 @@ export class LevelCatalog implements Catalog {
     return rows.length === MAX_BATCH && last ? { items, next: last } : { items }
   }
 
-  async settle(storeId: string, items: SettledItem[]): Promise<void> {
+  async settle(
+    storeId: string,
+    items: SettledItem[],
+    from: { url?: string; history?: History } = {},
+  ): Promise<void> {
     await this.#commits.commit(async (_, at) => ({
-      record: { t: 'settled', at, storeId, items },
+      record: { t: 'settled', at, storeId, items, ...from },
       answer: NO_ANSWER,
     }))
+  }
+
+  findMark(url: string): Promise<RemoteMark | null> {
+    return findMark(this.#db, url)
+  }
+
+  async unsettle(storeId: string): Promise<number> {
+    const { number } = await this.#commits.commit(async (txn, at) => {
+      const sent = await txn.list(keyRange('sent', storeId))
+      const answer = { ...NO_ANSWER, number: sent.size }
+      return { record: { t: 'unsettled', at, storeId }, answer }
+    })
+    return number
+  }
+
+  async beginEra(): Promise<void> {
+    await this.#commits.commit(async (_, at) => {
+      return { record: { t: 'era', at, id: newEpoch() }, answer: NO_ANSWER }
+    })
+  }
+
+  knows(history: History): Promise<boolean> {
+    return knowsHistory(this.#db, history)
   }
 
   async setPendingError(seq: number, error?: ErrorData): Promise<void> {

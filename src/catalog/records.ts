@@ -2,7 +2,7 @@ import type { BlobKey } from '../model/blob-key.js'
 import type { Piece } from '../model/entry.js'
 import type { OpenName } from '../model/open-version-id.js'
 import type { Version, VersionContent } from '../model/version.js'
-import type { PlacedKey, SettledItem } from './catalog.js'
+import type { History, PlacedKey, SettledItem } from './catalog.js'
 import type { FinishRequest, UpsertRequest } from './open-version.js'
 
 /** What the journal holds: one record per commit. `at` is ISO 8601, given by the host. */
@@ -38,7 +38,18 @@ export type JournalRecord =
       storeId: string
       asOf: string
     }
-  | { t: 'settled'; at: string; storeId: string; items: SettledItem[] }
+  | {
+      t: 'settled'
+      at: string
+      storeId: string
+      items: SettledItem[]
+      url?: string
+      history?: History
+    }
+  /** A remote lost what it took: all of it is pending again. */
+  | { t: 'unsettled'; at: string; storeId: string }
+  /** A server over this store began; `id` is random. */
+  | { t: 'era'; at: string; id: string }
   | { t: 'removed'; at: string; places: PlacedKey[] }
   /** Stands for a record that was damaged: its number is not given again. */
   | { t: 'lost'; at: string }

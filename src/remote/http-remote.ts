@@ -72,9 +72,9 @@ class HttpRemote implements Remote {
     return this.#transport.url
   }
 
-  async capabilities({ signal }: CallOptions = {}): Promise<Capabilities> {
+  async capabilities(options: CallOptions = {}): Promise<Capabilities> {
     return readMessage(
-      await this.#transport.request(['capabilities'], { signal }),
+      await this.#transport.request(['capabilities'], options),
       capabilitiesMessage,
     )
   }
@@ -82,14 +82,14 @@ class HttpRemote implements Remote {
   async commit(
     collection: CollectionName,
     items: CommitItem[],
-    { signal }: CallOptions = {},
+    { signal, since }: CallOptions = {},
   ): Promise<CommitAnswer> {
     const path = [...collectionPath(collection), 'commit']
     const results: CommitResult[] = []
     let storeId = ''
     let capabilities: Capabilities | undefined
     for (const { body, length } of sliceItems(items)) {
-      const request = { method: 'POST', type: 'application/json', body, signal } as const
+      const request = { method: 'POST', type: 'application/json', body, signal, since } as const
       const answer = await this.#transport.request(path, request)
       const message = await readMessage(answer, commitAnswer)
       const given = message.results

@@ -2,10 +2,12 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import got, { type Request, type Response, TimeoutError } from 'got'
 import type { z } from 'zod'
+import type { RemoteMark } from '../catalog/catalog.js'
 import { ArtifactError, systemCode } from '../errors.js'
 import { checkAborted } from '../store/progress.js'
 import { checkRemoteUrl } from '../store/settings.js'
 import { API_PATH, errorMessage, MAX_ANSWER_BYTES, STORE_HEADER } from './messages.js'
+import { formatSince, SINCE_HEADER } from './since-header.js'
 
 /** Longest answer to a request that failed: an error of ours is far shorter. */
 const MAX_ERROR_BYTES = 256 * 1024
@@ -24,6 +26,8 @@ export interface HttpRequest {
   type?: string
   body?: Buffer | string | AsyncIterable<Uint8Array>
   signal?: AbortSignal
+  /** As in `CallOptions`. */
+  since?: RemoteMark
 }
 
 /** The answer to a request that succeeded. The body must be read to its end or its iterator ended. */
@@ -81,7 +85,7 @@ export class HttpTransport {
     return { url: url.href, status, storeId, body: call.read() }
   }
 
-  #start(url: URL, { method = 'GET', type, body, signal }: HttpRequest): HttpCall {
+  #start(url: URL, { method = 'GET', type, body, signal, since }: HttpRequest): HttpCall {
     const { apiKey = null, timeouts = {} } = this.#options
     const { connectMs = 5000, idleMs = 60_000 } = timeouts
     // What the body itself throws, for got would wrap it into an error of its own.
@@ -100,6 +104,7 @@ export class HttpTransport {
       headers: {
         'user-agent': 'artifactd',
         ...(type !== undefined && { 'content-type': type }),
+        ...(since && { [SINCE_HEADER]: formatSince(since) }),
         ...(apiKey !== null && { authorization: `Bearer ${apiKey}` }),
       },
       ...(upload !== undefined && { body: upload }),

@@ -95,6 +95,7 @@ export const capabilitiesMessage = z.object({
     .transform(numbers => numbers.filter(isEncoding)),
   recipes: z.boolean().default(false),
   entity: z.string(),
+  history: z.object({ era: z.string().regex(/^[0-9a-f]{16}$/), seq: count }).optional(),
 }) satisfies z.ZodType<Capabilities>
 
 export const commitRequest = z.object({

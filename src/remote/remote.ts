@@ -1,4 +1,10 @@
-import type { Page, VersionFilter, VersionSummary } from '../catalog/catalog.js'
+import type {
+  History,
+  Page,
+  RemoteMark,
+  VersionFilter,
+  VersionSummary,
+} from '../catalog/catalog.js'
 import type { ErrorData } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
@@ -23,6 +29,8 @@ export interface Capabilities {
   recipes: boolean
   /** The entity that "default" stands for. */
   entity: string
+  /** How far its history goes, as of this answer; absent when it does not tell. */
+  history?: History
 }
 
 export interface CommitAnswer {
@@ -48,6 +56,11 @@ export interface RemoteVersion {
 export interface CallOptions {
   /** Aborting it ends the call with `INTERRUPTED`. */
   signal?: AbortSignal
+  /**
+   * What is known of the remote. `capabilities` and `commit` then fail with `HISTORY_LOST`, and do
+   * nothing, when it is another store, or was put back to an earlier state.
+   */
+  since?: RemoteMark
 }
 
 /**

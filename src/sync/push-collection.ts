@@ -135,8 +135,11 @@ async function commit(
 ): Promise<CommitResult[]> {
   const items = rest.map(candidate => candidate.commit)
   let answer: CommitAnswer
+  const since = (await session.mark()) ?? undefined
   try {
-    answer = await session.call((remote, options) => remote.commit(collection, items, options))
+    answer = await session.call((remote, options) =>
+      remote.commit(collection, items, { ...options, since }),
+    )
   } catch (error) {
     // Nothing was read here, so that damage is that of the other side.
     const isTheirs =
@@ -146,8 +149,8 @@ async function commit(
     // Whichever of many is at fault is, in the end, the first of a smaller commit.
     return [...(await commit(session, collection, rest.slice(0, 1))), ...later(rest)]
   }
-  const { results, storeId, capabilities } = answer
-  session.learn(capabilities)
+  const { results } = answer
+  session.learn(answer.capabilities)
   if (results.length !== items.length) {
     throw new ArtifactError('REMOTE_INVALID', 'the remote answered for another number of items', {
       details: { url: session.remote.url, sent: items.length, answered: results.length },
@@ -158,7 +161,7 @@ async function commit(
     const { item } = rest[index]!
     if (item.kind === 'finish') await importMerged(session, item, result.id)
   }
-  await settle(session, storeId, rest, results)
+  await settle(session, rest, answer)
   return results
 }
 
@@ -168,11 +171,11 @@ function later(rest: Candidate[]): CommitResult[] {
 }
 
 async function settle(
-  { context, remoteIds }: PushSession,
-  storeId: string,
+  session: PushSession,
   rest: Candidate[],
-  results: CommitResult[],
+  { storeId, results, capabilities }: CommitAnswer,
 ): Promise<void> {
+  const { context, remoteIds, url } = session
   const settled: SettledItem[] = []
   const events: (() => void)[] = []
   for (const [index, result] of results.entries()) {
@@ -194,7 +197,9 @@ async function settle(
     })
   }
   if (settled.length === 0) return
-  await context.store.catalog.settle(storeId, settled)
+  const history = capabilities?.history && { history: capabilities.history }
+  await context.store.catalog.settle(storeId, settled, { url, ...history })
+  session.remember({ storeId, ...history })
   for (const event of events) event()
 }
 

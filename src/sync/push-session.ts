@@ -1,3 +1,4 @@
+import type { RemoteMark } from '../catalog/catalog.js'
 import type { ArtifactError } from '../errors.js'
 import { formatVersionName } from '../model/reference-name.js'
 import type { Version } from '../model/version.js'
@@ -45,6 +46,7 @@ export class PushSession {
   /** Why nothing more is tried with this remote in this push. */
   stopped: ArtifactError | undefined
   #capabilities: Promise<Capabilities> | undefined
+  #mark: Promise<RemoteMark | null> | undefined
 
   get url(): string {
     return this.remote.url
@@ -61,6 +63,17 @@ export class PushSession {
     if (this.stopped) throw this.stopped
     this.context.report.requests += 1
     return work(this.remote, { signal: this.context.signal })
+  }
+
+  /** What is known of the remote since it took something last; null if it never did. */
+  mark(): Promise<RemoteMark | null> {
+    this.#mark ??= this.context.store.catalog.findMark(this.url)
+    return this.#mark
+  }
+
+  /** It took something, which is recorded. */
+  remember(mark: RemoteMark): void {
+    this.#mark = Promise.resolve(mark)
   }
 
   /** What the remote can do: as it said last, or else asked for, once a push. */

@@ -43,16 +43,17 @@ export async function pushPending(
 ): Promise<SyncReport> {
   const { signal, onProgress = () => {} } = options
   const context: PushContext = { store, report: createReport(), emit: onProgress, signal }
-  const push = new Push(context, openRemote, options)
-  const pages = listPages(after => {
-    checkAborted(signal)
-    return store.catalog.listPending(after)
-  })
-  try {
-    for await (const items of pages) await push.pushPage(items)
-    return push.finish()
-  } finally {
-    await push.close()
+  for (;;) {
+    const push = new Push(context, openRemote, options)
+    const lost = await push.run()
+    if (lost.size === 0) return push.finish()
+    for (const [storeId, url] of lost) {
+      const items = await store.catalog.unsettle(storeId)
+      context.report.resent += items
+      onProgress({ type: 'lost', url, items })
+    }
+    // Told again by the next round, which meets them again.
+    Object.assign(context.report, { failed: [], errors: [] })
   }
 }
 
@@ -70,6 +71,9 @@ class Push {
   readonly #retryFailed: boolean
   readonly #sessions = new Map<string, PushSession>()
   readonly #held = new Set<string>()
+  /** Addresses of remotes that lost something, by the ids of the stores that they were. */
+  readonly #lost = new Map<string, string>()
+  readonly #syncedBefore: number
   #seen = 0
 
   constructor(context: PushContext, openRemote: OpenRemote, options: PushOptions) {
@@ -77,9 +81,25 @@ class Push {
     this.#openRemote = openRemote
     this.#defaultRemote = options.defaultRemote ?? null
     this.#retryFailed = options.retryFailed ?? false
+    this.#syncedBefore = context.report.synced.length
   }
 
-  async pushPage(items: PendingItem[]): Promise<void> {
+  /** Pushes all that is pending; the remotes that turned out to have lost something got nothing. */
+  async run(): Promise<ReadonlyMap<string, string>> {
+    const { store, signal } = this.#context
+    const pages = listPages(after => {
+      checkAborted(signal)
+      return store.catalog.listPending(after)
+    })
+    try {
+      for await (const items of pages) await this.#pushPage(items)
+      return this.#lost
+    } finally {
+      await Promise.all([...this.#sessions.values()].map(session => session.close()))
+    }
+  }
+
+  async #pushPage(items: PendingItem[]): Promise<void> {
     this.#seen += items.length
     if (items.length > 0) this.#context.emit({ type: 'start', items: items.length })
     const limit = pLimit(PARALLEL_COLLECTIONS)
@@ -91,12 +111,9 @@ class Push {
 
   finish(): SyncReport {
     const { report } = this.#context
-    report.pending = this.#seen - report.synced.length - report.failed.length
+    const synced = report.synced.length - this.#syncedBefore
+    report.pending = this.#seen - synced - report.failed.length
     return report
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([...this.#sessions.values()].map(session => session.close()))
   }
 
   #group(items: PendingItem[]): Group[] {
@@ -149,7 +166,12 @@ class Push {
     } catch (error) {
       if (!(error instanceof ArtifactError)) throw error
       this.#held.add(key)
-      if (!this.#context.signal?.aborted) session.stop(error)
+      if (this.#context.signal?.aborted) return
+      const mark = await session.mark()
+      if (mark && error.code === 'HISTORY_LOST') {
+        this.#lost.set(mark.storeId, session.url)
+        session.stopped = error
+      } else session.stop(error)
     }
   }
 

@@ -29,6 +29,8 @@ export interface SyncReport {
   failed: FailedItem[]
   /** Items that stay pending: behind a failed one, without a remote, or because of `errors`. */
   pending: number
+  /** Items that a remote had taken and lost, so that they were sent again. */
+  resent: number
   /** Why a remote could not be synced now, once each: unreachable, unauthorized, and the like. */
   errors: ErrorData[]
   /** Blobs and pieces that the remote verified. */
@@ -57,12 +59,15 @@ export type SyncEvent =
   | ({ type: 'bytes' } & VersionProgress)
   | { type: 'synced'; item: SyncedItem }
   | { type: 'failed'; item: FailedItem }
+  /** The remote lost some of what it took: so many items are pending again. */
+  | { type: 'lost'; url: string; items: number }
 
 export function createReport(): SyncReport {
   return {
     synced: [],
     failed: [],
     pending: 0,
+    resent: 0,
     errors: [],
     sentBytes: 0,
     sentBlobs: 0,

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isArtifactError } from '../errors.js'
+import { isArtifactError, storeError } from '../errors.js'
 import { ConnectionLost } from '../ipc/rpc.js'
 import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import { connectDaemon } from './daemon-client.js'
+import { noticeLoss } from './notice-loss.js'
 import { type OpenRemote, type PushOptions, pushPending } from './push.js'
 import { createReport, type SyncReport } from './sync-report.js'
 import { type StoreLock, takeStoreLock } from './take-store-lock.js'
@@ -14,6 +15,11 @@ const PAUSE_MS = 100
 export interface SyncOptions extends PushOptions {
   /** Let an artifactd that is at it do the work. Default true. */
   askDaemon?: boolean
+  /**
+   * With nothing pending, ask the default remote whether it still has what it took. Default true. It
+   * is one request, and counted as one only if it finds something.
+   */
+  askRemote?: boolean
 }
 
 /**
@@ -30,14 +36,34 @@ export async function syncStore(
 ): Promise<SyncReport> {
   const { signal, askDaemon = true, retryFailed = false } = options
   const { items } = await store.catalog.listPending()
-  if (items.length === 0) return createReport()
+  const found = createReport()
+  if (items.length === 0) await findLoss(store, openRemote, { ...options, report: found })
+  if (items.length === 0 && found.resent === 0) return found
   for (;;) {
     checkAborted(signal)
     const lock = await takeStoreLock(store.home, 'sync')
-    if (lock) return pushLocked(lock, () => pushPending(store, openRemote, options))
-    const report = askDaemon ? await askToSync(store.home, { retryFailed, signal }) : null
-    if (report) return report
+    const report = lock
+      ? await pushLocked(lock, () => pushPending(store, openRemote, options))
+      : askDaemon && (await askToSync(store.home, { retryFailed, signal }))
+    if (report) return { ...report, resent: report.resent + found.resent }
     await sleep(PAUSE_MS, undefined, { signal }).catch(() => checkAborted(signal))
+  }
+}
+
+/** Makes pending again what the default remote lost. Why it cannot be asked is reported. */
+async function findLoss(
+  store: Store,
+  openRemote: OpenRemote,
+  options: SyncOptions & { report: SyncReport },
+): Promise<void> {
+  const { defaultRemote: url, askRemote = true, onProgress, signal, report } = options
+  if (!askRemote || !url) return
+  try {
+    report.resent = await noticeLoss(store, openRemote, { url, signal })
+    if (report.resent > 0) onProgress?.({ type: 'lost', url, items: report.resent })
+  } catch (error) {
+    checkAborted(signal)
+    report.errors.push(storeError(error, `asking ${url}`).toJSON())
   }
 }
 
