@@ -24,6 +24,8 @@ export interface Measured {
   seconds: number
   /** Peak resident memory of all threads. */
   peakMiB: number
+  /** CPU time of all threads. */
+  cpuSeconds: number
   stdout: string
 }
 
@@ -92,7 +94,8 @@ export function runProgram(
   })
   const seconds = Number(process.hrtime.bigint() - started) / 1e9
   if (result.status !== code) throw new Error(`${script} ${args.join(' ')}: ${result.stderr}`)
-  return { seconds, peakMiB: Number(readFileSync(peak, 'utf8')) / 1024, stdout: result.stdout }
+  const [kib, micros] = readFileSync(peak, 'utf8').split(' ').map(Number)
+  return { seconds, peakMiB: kib! / 1024, cpuSeconds: micros! / 1e6, stdout: result.stdout }
 }
 
 /** @returns the seconds that it took. */
@@ -107,8 +110,15 @@ export function runShell(command: string, env: Record<string, string> = {}): num
   return Number(process.hrtime.bigint() - started) / 1e9
 }
 
+export interface BenchServer {
+  url: string
+  /** Its CPU time so far, in seconds, and its peak resident memory. Linux only; elsewhere NaN. */
+  usage(): { cpuSeconds: number; peakMiB: number }
+  stop(): Promise<void>
+}
+
 /** A server in a process of its own, on loopback. */
-export async function startServer(data: string): Promise<{ url: string; stop(): Promise<void> }> {
+export async function startServer(data: string): Promise<BenchServer> {
   const port = await freePort()
   const child = spawn(
     process.execPath,
@@ -127,7 +137,18 @@ export async function startServer(data: string): Promise<{ url: string; stop(): 
     child.kill('SIGTERM')
     await exited
   }
-  return { url: `http://127.0.0.1:${port}`, stop }
+  return { url: `http://127.0.0.1:${port}`, usage: () => readUsage(child.pid!), stop }
+}
+
+/** `/proc/PID/stat` counts in hundredths of a second. */
+function readUsage(pid: number): { cpuSeconds: number; peakMiB: number } {
+  if (process.platform !== 'linux') return { cpuSeconds: Number.NaN, peakMiB: Number.NaN }
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return {
+    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100,
+    peakMiB: Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) / 1024,
+  }
 }
 
 async function freePort(): Promise<number> {

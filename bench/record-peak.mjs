@@ -1,4 +1,5 @@
-// Preloaded into a measured process: leaves its peak resident memory, in KiB, in PEAK_FILE.
+// Preloaded into a measured process: leaves its peak resident memory, in KiB, and its CPU time, in
+// microseconds, in PEAK_FILE.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 
@@ -9,5 +10,8 @@ function readPeak() {
 }
 
 if (isMainThread) {
-  process.on('exit', () => writeFileSync(process.env.PEAK_FILE, String(readPeak())))
+  process.on('exit', () => {
+    const { user, system } = process.cpuUsage()
+    writeFileSync(process.env.PEAK_FILE, `${readPeak()} ${user + system}`)
+  })
 }
