@@ -68,14 +68,21 @@ export class TaskWorker<Task> {
   }
 }
 
-/** The other side of {@link TaskWorker}: answers each task with what `handle` returns. */
-export function serveTasks<Task>(handle: (task: Task) => unknown | Promise<unknown>): void {
+/**
+ * The other side of {@link TaskWorker}: answers each task with what `handle` returns.
+ * @param listMemory what of a value moves with it instead of being copied. Default: nothing.
+ */
+export function serveTasks<Task, Value = unknown>(
+  handle: (task: Task) => Value | Promise<Value>,
+  listMemory: (value: Value) => TransferListItem[] = () => [],
+): void {
   const port = parentPort as MessagePort
   let previous: Promise<void> = Promise.resolve()
   port.on('message', ({ id, task }: TaskMessage<Task>) => {
     previous = previous.then(async () => {
       try {
-        port.postMessage({ id, value: await handle(task) })
+        const value = await handle(task)
+        port.postMessage({ id, value }, listMemory(value))
       } catch (error) {
         port.postMessage({ id, error: storeError(error, 'storing').toJSON() })
       }

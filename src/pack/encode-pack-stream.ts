@@ -17,19 +17,30 @@ export interface WireRecord {
   body: Uint8Array | AsyncIterable<Uint8Array>
 }
 
+/** Records that follow one another, as they lie in a pack: headers, bodies and checksums. */
+export interface WireRun {
+  keys: BlobKey[]
+  /** Of the bodies alone, added up. */
+  storedLength: number
+  /** They are handed over, with the memory that they lie in. */
+  encoded: Uint8Array[]
+}
+
+export type WireItem = WireRecord | WireRun
+
 /**
- * Writes a wire pack: a header, the records in the order given, and the `end` record. Each record
+ * Writes a wire pack: a header, the records in the order given, and the `end` record. Each item
  * is asked for when the one before it has gone out, small ones in chunks of about 128 KiB.
  *
  * @throws `BLOB_DAMAGED` if a body is not `storedLength` bytes long; the pack is then cut, which
  *   its reader notices.
  */
 export async function* encodePackStream(
-  records: AsyncIterable<WireRecord> | Iterable<WireRecord>,
+  items: AsyncIterable<WireItem> | Iterable<WireItem>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let waiting: Uint8Array[] = []
   let length = 0
-  for await (const part of encodeParts(records)) {
+  for await (const part of encodeParts(items)) {
     const long = part.length >= LONG_BYTES
     if (!long) {
       waiting.push(part)
@@ -46,10 +57,14 @@ export async function* encodePackStream(
 }
 
 async function* encodeParts(
-  records: AsyncIterable<WireRecord> | Iterable<WireRecord>,
+  items: AsyncIterable<WireItem> | Iterable<WireItem>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   yield encodePackHeader()
-  for await (const record of records) {
+  for await (const record of items) {
+    if ('encoded' in record) {
+      yield* record.encoded
+      continue
+    }
     const { key, encoding = 0, storedLength } = record
     const { kind, digest, size: plainLength } = key
     const body = record.body instanceof Uint8Array ? [record.body] : record.body

@@ -12,7 +12,7 @@ import {
 } from '../model/names.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName } from '../model/version.js'
-import { encodePackStream, type WireRecord } from '../pack/encode-pack-stream.js'
+import { encodePackStream, type WireItem } from '../pack/encode-pack-stream.js'
 import { parsePackStream, type StreamedRecord } from '../pack/parse-pack-stream.js'
 import {
   type HttpAnswer,
@@ -120,7 +120,7 @@ class HttpRemote implements Remote {
 
   async send(
     entity: string,
-    records: () => AsyncIterable<WireRecord>,
+    records: () => AsyncIterable<WireItem>,
     { signal }: CallOptions = {},
   ): Promise<SendResult> {
     const body = encodePackStream(records())

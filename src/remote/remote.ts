@@ -11,7 +11,7 @@ import type { CommitItem, CommitResult } from '../model/commit.js'
 import type { Algorithm } from '../model/digest.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
-import type { WireRecord } from '../pack/encode-pack-stream.js'
+import type { WireItem } from '../pack/encode-pack-stream.js'
 import type { Encoding } from '../pack/format.js'
 import type { StreamedRecord } from '../pack/parse-pack-stream.js'
 
@@ -90,7 +90,7 @@ export interface Remote {
    */
   send(
     entity: string,
-    records: () => AsyncIterable<WireRecord>,
+    records: () => AsyncIterable<WireItem>,
     options?: CallOptions,
   ): Promise<SendResult>
   /**

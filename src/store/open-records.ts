@@ -1,23 +1,20 @@
-import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { ArtifactError } from '../errors.js'
 import { createHasher } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
-import type { WireRecord } from '../pack/encode-pack-stream.js'
+import type { WireItem, WireRecord, WireRun } from '../pack/encode-pack-stream.js'
+import { checkRecord } from '../pack/read-record.js'
 import { BlobSource, type FilePlace } from './blob-source.js'
 import { type BlobPlace, locateBlobs } from './locate-blobs.js'
-import { PackFiles } from './pack-files.js'
 import { checkAborted } from './progress.js'
 import { quarantineKeys } from './quarantine.js'
 import { isLoss } from './read-blob.js'
 import { readWhole } from './read-chunks.js'
+import { type PackedBlob, type PackRun, planRuns, readRun } from './read-run.js'
 import type { Store } from './store.js'
 
 /** Longer bodies are read as they are sent. */
 const STEP_BYTES = 1024 * 1024
-/** Records, and bytes, that are read in one turn of the event loop. */
-const TURN_RECORDS = 64
-const TURN_BYTES = 4 * 1024 * 1024
 
 export interface OpenRecordsOptions {
   /** Every key must be here. Default false: keys that are not here are left out. */
@@ -34,9 +31,11 @@ interface Found {
 
 /**
  * The records of these keys, to be sent, in the order in which they are read best: by pack and
- * offset, then objects, blobs in chunks, and files outside the store. A body must be read before the next record
- * is asked for. Of packs the checksums are looked at; the others are hashed while they are read, and the stat of a file outside must be the recorded one before and after. What
- * turns out damaged in the store is moved aside.
+ * offset, then objects, blobs in chunks, and files outside the store. Those of packs come in runs,
+ * of which the next is read while one is used; of the others a body must be read before the next
+ * record is asked for. Of packs the checksums are looked at; the others are hashed while they are
+ * read, and the stat of a file outside must be the recorded one before and after. What turns out
+ * damaged in the store is moved aside.
  *
  * @throws `BLOB_MISSING` or `BLOB_DAMAGED`, with `require`, for a key that is not here or does not
  *   read; `SOURCE_CHANGED`, naming the file, if one outside the store is not what was hashed. From
@@ -47,35 +46,30 @@ export async function* openRecords(
   store: Store,
   keys: BlobKey[],
   options: OpenRecordsOptions = {},
-): AsyncGenerator<WireRecord, void, undefined> {
+): AsyncGenerator<WireItem, void, undefined> {
   const { require = false, onSkip, signal } = options
   const found = await findPlaces(store, keys, require)
-  const packs = new PackFiles(store.home)
-  let records = 0
-  let bytes = 0
-  try {
-    for (const { key, place } of found) {
-      checkAborted(signal)
-      try {
-        if (place.in === 'pack') yield openPacked(packs, key, place)
-        else if (place.in === 'recipe') {
-          yield await holdSmall(key, moveIfDamaged(store, key, readWhole(store, key, place)))
-        } else yield* openFile(store, key, place)
-      } catch (error) {
-        if (!isLoss(error)) throw error
-        if (place.in !== 'external') await quarantineKeys(store, [key])
-        if (require) throw error
-        onSkip?.(error)
-      }
-      records += 1
-      bytes += key.size
-      if (records < TURN_RECORDS && bytes < TURN_BYTES) continue
-      await yieldToLoop()
-      records = 0
-      bytes = 0
+  const lose = async (key: BlobKey, error: unknown, place?: BlobPlace) => {
+    if (!isLoss(error)) throw error
+    if (place?.in !== 'external') await quarantineKeys(store, [key])
+    if (require) throw error
+    onSkip?.(error)
+  }
+  const packed = found.filter((item): item is PackedBlob => item.place.in === 'pack')
+  for await (const { run, read } of readAhead(store.home, planRuns(packed))) {
+    checkAborted(signal)
+    yield* openRun(run, read, lose)
+  }
+  for (const { key, place } of found) {
+    if (place.in === 'pack') continue
+    checkAborted(signal)
+    try {
+      if (place.in === 'recipe') {
+        yield await holdSmall(key, moveIfDamaged(store, key, readWhole(store, key, place)))
+      } else yield* openFile(store, key, place)
+    } catch (error) {
+      await lose(key, error, place)
     }
-  } finally {
-    packs.close()
   }
 }
 
@@ -105,13 +99,56 @@ function missing(key: BlobKey): ArtifactError {
   })
 }
 
-function openPacked(
-  files: PackFiles,
-  key: BlobKey,
-  { encoding, storedLength, ...place }: BlobPlace & { in: 'pack' },
-): WireRecord {
-  const body = files.read(key, { ...place, encoding, storedLength })
-  return { key, storedLength, body, ...(encoding !== 0 && { encoding }) }
+/** What was read of a run, or why it cannot be. */
+type RunRead = { bytes: Buffer } | { error: unknown }
+
+async function* readAhead(home: string, runs: Iterable<PackRun>) {
+  const start = (run: PackRun) => ({
+    run,
+    reading: readRun(home, run).then(
+      (bytes): RunRead => ({ bytes }),
+      (error): RunRead => ({ error }),
+    ),
+  })
+  let next: ReturnType<typeof start> | undefined
+  for (const run of runs) {
+    const current = next
+    next = start(run)
+    if (current) yield { run: current.run, read: await current.reading }
+  }
+  if (next) yield { run: next.run, read: await next.reading }
+}
+
+async function* openRun(
+  run: PackRun,
+  read: RunRead,
+  lose: (key: BlobKey, error: unknown) => Promise<void>,
+): AsyncGenerator<WireRun, void, undefined> {
+  const bytes = 'bytes' in read ? read.bytes : Buffer.alloc(0)
+  const keys: BlobKey[] = []
+  const encoded: Uint8Array[] = []
+  let storedLength = 0
+  // Records that touch each other go out together.
+  let from = 0
+  let to = 0
+  for (const { key, place, start, length } of run.records) {
+    try {
+      if ('error' in read) throw read.error
+      checkRecord(bytes.subarray(start, start + length), { key, ...place })
+    } catch (error) {
+      await lose(key, error)
+      continue
+    }
+    keys.push(key)
+    storedLength += place.storedLength
+    if (start !== to) {
+      if (to > from) encoded.push(bytes.subarray(from, to))
+      from = start
+    }
+    to = start + length
+  }
+  if (to > from) encoded.push(bytes.subarray(from, to))
+  if (keys.length > 0) yield { keys, storedLength, encoded }
 }
 
 async function* openFile(store: Store, key: BlobKey, place: FilePlace): AsyncGenerator<WireRecord> {

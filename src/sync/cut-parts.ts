@@ -45,7 +45,7 @@ function cut(source: BlobSource, start: number, pool: WirePool): Promise<JudgedC
   const { key, path } = source
   const part = { path, size: key.size, start, length: PART_BYTES }
   const algorithm = algorithmOf(key.digest)
-  const work = pool.run<JudgedChunk[]>({ do: 'cut', algorithm, ...part })
+  const work = pool.cut(algorithm, part)
   // It is awaited in its turn; until then nobody hears of a failure.
   work.catch(() => {})
   return work

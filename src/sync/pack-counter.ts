@@ -1,6 +1,7 @@
-import { blobKeyString } from '../model/blob-key.js'
-import type { WireRecord } from '../pack/encode-pack-stream.js'
+import { type BlobKey, blobKeyString } from '../model/blob-key.js'
+import type { WireItem } from '../pack/encode-pack-stream.js'
 import { countBody } from './count-body.js'
+import type { RunSource } from './encode-runs.js'
 import type { PushSession, UploadMeter } from './push-session.js'
 
 /** Bytes between two events of one version. */
@@ -48,21 +49,26 @@ export class PackCounter {
   }
 }
 
-/** The same records, counted for the versions that want them. */
+/** The same records, counted for the versions that want them when they have gone out. */
 export async function* countRecords(
-  records: AsyncIterable<WireRecord>,
+  items: AsyncIterable<WireItem>,
   meters: Map<string, UploadMeter>,
   counter: PackCounter,
-): AsyncGenerator<WireRecord> {
-  for await (const record of records) {
-    const { key, body } = record
-    const meter = meters.get(blobKeyString(key))
-    if (meter && !(body instanceof Uint8Array)) {
-      yield { ...record, body: countBody(body, bytes => counter.count(meter, bytes)) }
+): AsyncGenerator<RunSource> {
+  for await (const item of items) {
+    const keys = 'encoded' in item ? item.keys : [item.key]
+    if ('encoded' in item || item.body instanceof Uint8Array) {
+      yield { ...item, onSent: () => keys.forEach(count) }
     } else {
-      if (meter) counter.count(meter, key.size)
-      yield record
+      const meter = meters.get(blobKeyString(item.key))
+      const body = meter && countBody(item.body, bytes => counter.count(meter, bytes))
+      yield { ...item, ...(body && { body }) }
     }
+  }
+
+  function count(key: BlobKey): void {
+    const meter = meters.get(blobKeyString(key))
+    if (meter) counter.count(meter, key.size)
   }
 }
 

@@ -3,13 +3,13 @@ import { encodeChunks, Recipe } from '../chunk/recipe.js'
 import { withHasher } from '../hash/hasher.js'
 import { blobKeyString } from '../model/blob-key.js'
 import { algorithmOf, type Digest } from '../model/digest.js'
-import type { WireRecord } from '../pack/encode-pack-stream.js'
 import type { BlobSource } from '../store/blob-source.js'
 import type { JudgedChunk } from '../store/cut-file.js'
 import { quarantineKeys } from '../store/quarantine.js'
 import { isLoss } from '../store/read-blob.js'
 import { describeLoss } from '../store/recover-blobs.js'
 import { type CutPart, cutParts } from './cut-parts.js'
+import type { RunSource } from './encode-runs.js'
 import { listMissing } from './list-missing.js'
 import type { PackCounter } from './pack-counter.js'
 import type { PushContext, PushSession, UploadMeter } from './push-session.js'
@@ -107,7 +107,7 @@ class LargeSender {
     this.#counter = counter
   }
 
-  async *records(): AsyncGenerator<WireRecord, void, undefined> {
+  async *records(): AsyncGenerator<RunSource, void, undefined> {
     // The next group is cut and asked for while this one goes out.
     const groups = Readable.from(this.#askGroups(), { highWaterMark: 1 })
     for await (const { parts, missing } of groups as AsyncIterable<Group>) {
@@ -137,21 +137,15 @@ class LargeSender {
     return { parts, missing: new Set(missing.map(({ key }) => key.digest)) }
   }
 
-  async *#sendPart(part: CutPart, missing: Set<Digest>): AsyncGenerator<WireRecord> {
+  async *#sendPart(part: CutPart, missing: Set<Digest>): AsyncGenerator<RunSource> {
     const { source, chunks, isLast } = part
     const blob = this.#blobs[this.sent.length]!
     for (const run of this.#findRuns(part, missing)) {
       const length = run.keys.reduce((sum, { size }) => sum + size, 0)
-      const bytes = await source.read(run.start, length)
-      if (bytes.length < length) throw source.damaged()
-      let at = 0
-      for (const { kind, digest, size, pays } of run.keys) {
-        const record = { storedLength: size, body: bytes.subarray(at, at + size) }
-        yield { key: { kind, digest, size }, ...record, ...(!pays && { encoding: 0 }) }
-        at += size
-      }
+      const plain = await source.read(run.start, length)
+      if (plain.length < length) throw source.damaged()
+      yield { keys: run.keys, plain, onSent: () => this.#counter.count(blob.meter, length) }
       this.#bytes += length
-      this.#counter.count(blob.meter, length)
     }
     this.#rows.push(encodeChunks(chunks))
     if (!isLast) return

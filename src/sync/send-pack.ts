@@ -1,11 +1,11 @@
 import { ArtifactError } from '../errors.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
-import type { WireRecord } from '../pack/encode-pack-stream.js'
+import type { WireItem } from '../pack/encode-pack-stream.js'
 import type { SendResult } from '../remote/remote.js'
 import { openRecords } from '../store/open-records.js'
 import { isLoss } from '../store/read-blob.js'
 import { describeLoss } from '../store/recover-blobs.js'
-import { compressRecords } from './compress-records.js'
+import { encodeRuns, type RunSource } from './encode-runs.js'
 import { countRecords, PackCounter } from './pack-counter.js'
 import type { PushSession } from './push-session.js'
 import type { WantedKey } from './upload-pieces.js'
@@ -49,19 +49,18 @@ export async function sendPack(
 export async function sendRecords(
   session: PushSession,
   entity: string,
-  { keys, open }: { keys: BlobKey[]; open: (counter: PackCounter) => AsyncIterable<WireRecord> },
+  { keys, open }: { keys: BlobKey[]; open: (counter: PackCounter) => AsyncIterable<RunSource> },
 ): Promise<SendResult['rejected']> {
   const { report, store, signal } = session.context
   const counter = new PackCounter(session)
   const { encodings } = await session.capabilities()
   let failure: { error: unknown } | undefined
-  async function* readRecords(): AsyncGenerator<WireRecord> {
+  async function* readRecords(): AsyncGenerator<WireItem> {
     counter.restart()
     failure = undefined
     try {
-      const records = open(counter)
-      const sent = encodings.includes(1) ? compressRecords(records, session.pool) : records
-      for await (const record of sent) {
+      const compress = encodings.includes(1)
+      for await (const record of encodeRuns(open(counter), session.pool, { compress })) {
         report.wireBytes += record.storedLength
         yield record
       }

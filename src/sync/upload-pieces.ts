@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import { maxRecipeBytes } from '../chunk/recipe.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { parseDigest } from '../model/digest.js'
@@ -17,6 +18,9 @@ import { sendPack } from './send-pack.js'
 const ENTRIES_A_GROUP = 40_000
 /** A pack on the wire holds no more, unless one blob alone does. */
 const PACK_LIMITS = { weigh: ({ key }: WantedKey) => key.size, most: 64 * 1024 * 1024 }
+
+/** Packs that are under way at a time, of one collection. */
+const PARALLEL_PACKS = 2
 
 /** A piece to send with what it lists, and the version that asks for it. */
 export interface WantedPiece {
@@ -91,13 +95,32 @@ async function sendClaimed(session: PushSession, entity: string, wanted: WantedK
     const isLarge = ({ key }: WantedKey) =>
       recipes && key.kind === 'blob' && key.size >= LARGE_BYTES && maxRecipeBytes(key) > 0
     const small = missing.filter(item => !isLarge(item))
-    for (const pack of cutRuns(small, PACK_LIMITS)) await sendPack(session, entity, pack)
-    for (const pack of cutRuns(missing.filter(isLarge), PACK_LIMITS))
-      await sendAllLarge(session, entity, pack)
+    const large = missing.filter(isLarge)
+    await sendPacks([
+      ...[...cutRuns(small, PACK_LIMITS)].map(pack => () => sendPack(session, entity, pack)),
+      ...[...cutRuns(large, PACK_LIMITS)].map(pack => () => sendAllLarge(session, entity, pack)),
+    ])
   } finally {
     for (const name of names) session.claims.delete(name)
     release()
   }
+}
+
+/**
+ * A pack goes out while the remote makes the one before it durable.
+ * @throws the first failure, once none is under way; after it none is begun.
+ */
+async function sendPacks(packs: (() => Promise<void>)[]): Promise<void> {
+  const limit = pLimit(PARALLEL_PACKS)
+  let failure: { error: unknown } | undefined
+  const send = async (pack: () => Promise<void>) => {
+    if (failure) return
+    await pack().catch(error => {
+      failure ??= { error }
+    })
+  }
+  await Promise.all(packs.map(pack => limit(() => send(pack))))
+  if (failure) throw failure.error
 }
 
 /** Large blobs go as chunks, if the remote takes that and their file is at hand. */

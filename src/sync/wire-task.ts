@@ -1,19 +1,24 @@
 import type { HasherSet } from '../hash/hasher.js'
 import type { Algorithm } from '../model/digest.js'
-import type { BatchCompressor, CompressedBatch } from '../pack/compress-batch.js'
+import type { BatchEncoder, BatchPart, EncodedBatch } from '../pack/encode-batch.js'
 import { cutFile, type FilePart, type JudgedChunk } from '../store/cut-file.js'
 
 /** What a `WirePool` has its threads do. */
 export type WireTask =
-  /** `bytes` are the plain bytes of records, one after another. */
-  | { do: 'compress'; bytes: Uint8Array; lengths: number[] }
+  | { do: 'encode'; parts: BatchPart[]; compress: boolean }
   | ({ do: 'cut'; algorithm: Algorithm } & FilePart)
 
 export async function runWireTask(
   task: WireTask,
-  { compressor, hashers }: { compressor: BatchCompressor; hashers: HasherSet },
-): Promise<CompressedBatch | JudgedChunk[]> {
-  if (task.do === 'compress') return compressor.compress(task.bytes, task.lengths)
+  { encoder, hashers }: { encoder: BatchEncoder; hashers: HasherSet },
+): Promise<EncodedBatch | JudgedChunk[]> {
+  if (task.do === 'encode') return encoder.encode(task.parts, task)
   const hasher = await hashers.get(task.algorithm)
-  return cutFile(task, { hasher, judge: bytes => compressor.pays(bytes) })
+  return cutFile(task, { hasher, judge: bytes => encoder.pays(bytes) })
+}
+
+/** The memory in an answer, which moves to whoever gets it. */
+export function listMemory(answer: EncodedBatch | JudgedChunk[]): ArrayBuffer[] {
+  if (Array.isArray(answer)) return []
+  return [...new Set(answer.encoded.map(({ buffer }) => buffer as ArrayBuffer))]
 }

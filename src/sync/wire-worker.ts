@@ -1,8 +1,8 @@
 import { HasherSet } from '../hash/hasher.js'
 import { serveTasks } from '../hash/task-worker.js'
-import { BatchCompressor } from '../pack/compress-batch.js'
+import { BatchEncoder } from '../pack/encode-batch.js'
 import { loadZstd } from '../pack/zstd.js'
-import { runWireTask, type WireTask } from './wire-task.js'
+import { listMemory, runWireTask, type WireTask } from './wire-task.js'
 
-const tools = { compressor: new BatchCompressor(await loadZstd()), hashers: new HasherSet() }
-serveTasks<WireTask>(task => runWireTask(task, tools))
+const tools = { encoder: new BatchEncoder(await loadZstd()), hashers: new HasherSet() }
+serveTasks((task: WireTask) => runWireTask(task, tools), listMemory)

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import { parseWhole } from '../../fixtures/pack/parse-whole.js'
 import type { BlobKey } from '../../src/model/blob-key.js'
-import { BatchCompressor } from '../../src/pack/compress-batch.js'
+import { BatchEncoder, type BatchPart, type EncodedBatch } from '../../src/pack/encode-batch.js'
+import { encodePackStream } from '../../src/pack/encode-pack-stream.js'
 import { MAX_FRAME_CONTENT } from '../../src/pack/format.js'
 import { measureFrame } from '../../src/pack/measure-frame.js'
 import { decodeFrame, loadZstd } from '../../src/pack/zstd.js'
@@ -31,6 +33,17 @@ function makeFrame(descriptor: number, fields: number[], blocks: [number, Uint8A
 const RAW = 0
 const RUN = 1 << 1
 const block = (type: number, length: number) => (length << 3) | type
+
+/** The records of a batch, as the reader of a pack finds them. */
+async function recordsIn(batch: EncodedBatch) {
+  const { seen, error } = await parseWhole(encodePackStream([{ keys: [], ...batch }]))
+  if (error) throw error
+  return seen
+}
+
+async function encodingsOf(batch: EncodedBatch): Promise<number[]> {
+  return (await recordsIn(batch)).map(({ header }) => header.encoding)
+}
 
 t.test('a frame comes back as it was, whatever its length', async t => {
   for (const size of [0, 1, 255, 256, 65_791, 65_792, 300_000, MAX_FRAME_CONTENT]) {
@@ -109,29 +122,45 @@ t.test('records are compressed where it pays, and only there', async t => {
     Buffer.alloc(200_000, 'x'),
     Buffer.alloc(0),
   ]
-  const batch = new BatchCompressor(zstd).compress(
-    Buffer.concat(records),
-    records.map(({ length }) => length),
-  )
-  t.same(batch.encodings, [0, 1, 0, 0, 1, 0])
-  let at = 0
-  for (const [index, length] of batch.lengths.entries()) {
-    const stored = batch.bytes.subarray(at, at + length)
-    at += length
-    const record = records[index]!
-    const plain = batch.encodings[index] === 0 ? stored : zstd.decompress(stored, record.length)
-    t.ok(record.equals(plain), `record ${index}`)
+  const keys = records.map(({ length }) => keyOf(length))
+  const plain = new Uint8Array(Buffer.concat(records))
+  const encoder = new BatchEncoder(zstd)
+  const raw = encoder.encode([{ keys, plain }], { compress: false })
+  t.equal(raw.storedLength, plain.length)
+  t.same(await encodingsOf(raw), [0, 0, 0, 0, 0, 0])
+  const parts: BatchPart[] = [{ keys, plain }, ...raw.encoded.map(encoded => ({ encoded }))]
+  const batch = encoder.encode(parts, { compress: true })
+  t.same(await encodingsOf(batch), [0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0])
+  let stored = 0
+  for (const [index, { header, bytes }] of (await recordsIn(batch)).entries()) {
+    stored += header.storedLength
+    const record = records[index % records.length]!
+    const body = Buffer.from(bytes, 'hex')
+    const whole = header.encoding === 0 ? body : zstd.decompress(body, record.length)
+    t.ok(record.equals(whole), `record ${index}`)
   }
-  t.equal(at, batch.bytes.length)
+  t.equal(batch.storedLength, stored)
+})
+
+t.test('records that lie in a pack and do not compress stay where they are', async t => {
+  const random = randomBytes(50_000)
+  const encoder = new BatchEncoder(zstd)
+  const parts = [{ keys: [keyOf(random.length)], plain: random }]
+  const [encoded] = encoder.encode(parts, { compress: false }).encoded
+  const again = encoder.encode([{ encoded: encoded! }], { compress: true })
+  t.equal(again.encoded.length, 1)
+  t.equal(again.encoded[0]!.buffer, encoded!.buffer, 'they are not copied')
 })
 
 t.test('after many that do not pay, it looks at few, and notices when that changes', async t => {
-  const compressor = new BatchCompressor(zstd)
+  const encoder = new BatchEncoder(zstd)
+  const encode = (keys: BlobKey[], plain: Uint8Array) =>
+    encoder.encode([{ keys, plain }], { compress: true })
   const random = randomBytes(8000)
-  for (let n = 0; n < 100; n++) compressor.compress(random, [random.length])
+  for (let n = 0; n < 100; n++) encode([keyOf(random.length)], random)
   const text = Buffer.alloc(8000, 'text ')
   const texts = Buffer.concat(Array(20).fill(text))
-  const { encodings } = compressor.compress(texts, Array(20).fill(text.length))
+  const encodings = await encodingsOf(encode(Array(20).fill(keyOf(text.length)), texts))
   t.ok(encodings.indexOf(1) < 8)
   t.notOk(encodings.slice(encodings.indexOf(1)).includes(0))
 })

@@ -16,6 +16,7 @@ import type { Digest } from '../../src/model/digest.js'
 import { objectPath } from '../../src/model/home.js'
 import { encodePackStream, type WireRecord } from '../../src/pack/encode-pack-stream.js'
 import { encodePackHeader, encodeRecordHeader } from '../../src/pack/format.js'
+import { parsePackStream } from '../../src/pack/parse-pack-stream.js'
 import { openHttpRemote } from '../../src/remote/http-remote.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
 import { openRecords } from '../../src/store/open-records.js'
@@ -40,8 +41,9 @@ async function isHere(store: Store, keys: BlobKey[]): Promise<boolean[]> {
 
 async function readAll(store: Store, keys: BlobKey[]): Promise<Map<string, Buffer>> {
   const seen = new Map<string, Buffer>()
-  for await (const { key, body } of openRecords(store, keys, { require: true })) {
-    seen.set(key.digest, Buffer.isBuffer(body) ? body : await collect(body as never))
+  const pack = encodePackStream(openRecords(store, keys, { require: true }))
+  for await (const { header, body } of parsePackStream(pack)) {
+    seen.set(header.digest, await collect(body))
   }
   return seen
 }

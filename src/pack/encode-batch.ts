@@ -1,0 +1,165 @@
+import { crc32 } from 'node:zlib'
+import type { BlobKey } from '../model/blob-key.js'
+import { ALGORITHMS, algorithmOf, digestBytes } from '../model/digest.js'
+import {
+  type Encoding,
+  KIND_NUMBERS,
+  MAX_FRAME_CONTENT,
+  type RawHeader,
+  RECORD_HEADER_BYTES,
+  RECORD_TRAILER_BYTES,
+  writeRecordHeader,
+} from './format.js'
+import { readRawHeader } from './raw-header.js'
+import type { Zstd } from './zstd.js'
+
+/** Shorter records are not worth a frame of their own. */
+const MIN_BYTES = 128
+/** Longer ones are judged by so many bytes from their middle: heads of files often compress alone. */
+const SAMPLE_BYTES = 4096
+/** A record is compressed if that makes it shorter than this share of itself. */
+const WORTH = 0.92
+/** After so many records in a row that did not pay, only every eighth is looked at. */
+const PATIENCE = 32
+const SKIPPED = 7
+
+/** A record of plain bytes; whether compressing it pays was judged before, if that is said. */
+export interface PlainKey extends BlobKey {
+  pays?: boolean
+}
+
+/** What a batch is made of: whole records as they lie in a pack, or the bytes of new ones. */
+export type BatchPart =
+  | { encoded: Uint8Array }
+  /** The bytes of the keys lie one after another. */
+  | { keys: PlainKey[]; plain: Uint8Array }
+
+export interface EncodedBatch {
+  /** Whole records, in the order of the parts. */
+  encoded: Uint8Array[]
+  /** Of their bodies, added up. */
+  storedLength: number
+}
+
+/**
+ * Makes records for the wire, compressed where that pays. It learns from those before, for they
+ * are often alike.
+ */
+export class BatchEncoder {
+  readonly #zstd: Zstd
+  #failures = 0
+
+  constructor(zstd: Zstd) {
+    this.#zstd = zstd
+  }
+
+  /** @param options.compress false: records are left as they are. */
+  encode(parts: BatchPart[], { compress }: { compress: boolean }): EncodedBatch {
+    const target = new Target()
+    for (const part of parts) {
+      if ('encoded' in part) this.#encodeAgain(part.encoded, target, compress)
+      else this.#encodeNew(part, target, compress)
+    }
+    return target.finish()
+  }
+
+  /** Whether a sample of a record says that compressing it pays. */
+  pays(plain: Uint8Array): boolean {
+    if (plain.length < 2 * SAMPLE_BYTES) return true
+    const middle = (plain.length - SAMPLE_BYTES) >> 1
+    const sample = plain.subarray(middle, middle + SAMPLE_BYTES)
+    return this.#zstd.compress(sample).length < SAMPLE_BYTES * WORTH
+  }
+
+  #encodeAgain(bytes: Uint8Array, target: Target, compress: boolean): void {
+    const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    let unchanged = 0
+    for (let at = 0; at < view.length; ) {
+      const header = readRawHeader(view, at)
+      const start = at + RECORD_HEADER_BYTES + header.digest.length
+      const end = start + header.storedLength
+      const isPlain = header.encoding === 0 && header.kind !== KIND_NUMBERS.recipe
+      const frame = compress && isPlain ? this.#compress(view.subarray(start, end)) : undefined
+      target.storedLength += frame?.length ?? header.storedLength
+      if (frame) {
+        target.add(bytes.subarray(unchanged, at))
+        target.addRecord({ ...header, encoding: 1, storedLength: frame.length }, frame)
+        unchanged = end + RECORD_TRAILER_BYTES
+      }
+      at = end + RECORD_TRAILER_BYTES
+    }
+    target.add(bytes.subarray(unchanged))
+  }
+
+  #encodeNew(
+    { keys, plain }: { keys: PlainKey[]; plain: Uint8Array },
+    target: Target,
+    compress: boolean,
+  ): void {
+    let at = 0
+    for (const { kind, digest, size, pays } of keys) {
+      const body = plain.subarray(at, at + size)
+      const frame = compress && pays !== false ? this.#compress(body, pays) : undefined
+      const stored = frame ?? body
+      const encoding: Encoding = frame ? 1 : 0
+      const header = {
+        kind: KIND_NUMBERS[kind],
+        algorithm: ALGORITHMS[algorithmOf(digest)].id,
+        encoding,
+        digest: digestBytes(digest),
+        plainLength: size,
+        storedLength: stored.length,
+      }
+      target.storedLength += stored.length
+      target.addRecord(header, stored)
+      at += size
+    }
+  }
+
+  /** @param pays what a sample said, if it was asked. */
+  #compress(plain: Uint8Array, pays?: boolean): Uint8Array | undefined {
+    if (plain.length < MIN_BYTES || plain.length > MAX_FRAME_CONTENT) return undefined
+    if (this.#failures > PATIENCE && this.#failures % (SKIPPED + 1) !== 0) {
+      this.#failures += 1
+      return undefined
+    }
+    const frame = pays || this.pays(plain) ? this.#zstd.compress(plain) : undefined
+    const worth = frame !== undefined && frame.length < plain.length * WORTH
+    this.#failures = worth ? 0 : this.#failures + 1
+    return worth ? frame : undefined
+  }
+}
+
+/** Collects the bytes of records; they are copied only if there is something new among them. */
+class Target {
+  storedLength = 0
+  readonly #parts: Uint8Array[] = []
+  #isNew = false
+
+  add(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#parts.push(bytes)
+  }
+
+  addRecord(header: RawHeader, stored: Uint8Array): void {
+    const trailer = Buffer.allocUnsafe(RECORD_TRAILER_BYTES)
+    trailer.writeUInt32LE(crc32(stored))
+    this.#parts.push(Buffer.from(writeRecordHeader(header)), stored, trailer)
+    this.#isNew = true
+  }
+
+  finish(): EncodedBatch {
+    const encoded = this.#isNew ? [join(this.#parts)] : this.#parts
+    return { encoded, storedLength: this.storedLength }
+  }
+}
+
+/** In memory of its own, so that it can be handed to another thread. */
+function join(parts: Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
