@@ -66,6 +66,7 @@ export const ERRORS = {
   ENTRY_NOT_FOUND: row(404, 3, 'check the path'),
   DIGESTS_DIFFER: row(409, 1, 'log one of them again in a store with the digest of the other'),
   VERSION_RENUMBERED: row(409, 3, 'ask for the version by @ID or by its new number'),
+  LATEST_MOVED: row(409, 1, 'merge onto the version that is the latest now', true),
   ENTITY_NOT_FOUND: row(404, 3, 'this server has one entity, "default": unset ARTIFACT_ENTITY'),
   ROUTE_NOT_FOUND: row(404, 1, 'check the address of the remote'),
 

@@ -1,8 +1,7 @@
-import type { ExternalFile } from '../catalog/catalog.js'
-import type { Entry } from '../model/entry.js'
 import type { Policy } from '../store/file-ingester.js'
 import type { Ingest } from '../store/ingest.js'
 import type { WorkOptions } from '../store/progress.js'
+import type { EntryTable } from './entry-table.js'
 import type { LogOptions } from './log-artifact.js'
 
 export interface ArtifactOptions {
@@ -13,6 +12,11 @@ export interface ArtifactOptions {
   description?: string
   /** JSON; at most 100 keys at the top. */
   metadata?: Record<string, unknown>
+  /**
+   * Merge it onto what is the latest version of the name when it is logged: it keeps what that has
+   * and this does not remove, and what is added takes the path of what was there. Default false.
+   */
+  incremental?: boolean
   /** The store to build in. Default: `ARTIFACT_HOME`, else the platform's data folder. */
   home?: string
 }
@@ -68,9 +72,8 @@ export interface DedupTotals {
 export interface ArtifactContent {
   /** Holds bytes that are not durable before it is finished. */
   ingest: Ingest
-  /** In path order. */
-  entries: Iterable<Entry>
-  external: ExternalFile[]
+  /** What was added and removed. */
+  table: EntryTable
   /** See `LogRequest.epoch`. */
   epoch: string
 }

@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ArtifactError } from '../errors.js'
@@ -9,11 +7,13 @@ import type { Entry } from '../model/entry.js'
 import { normalizeMetadata } from '../model/metadata.js'
 import { checkName, checkProject, checkType } from '../model/names.js'
 import { EntryRun } from '../store/entry-run.js'
-import { ingestTree } from '../store/ingest-tree.js'
 import { checkAborted } from '../store/progress.js'
 import { readSettings } from '../store/settings.js'
 import type { Store } from '../store/store.js'
 import { addEachFile } from './add-each-file.js'
+import { addNewFile } from './add-new-file.js'
+import { addTree } from './add-tree.js'
+import { Adds } from './adds.js'
 import type {
   AddDirOptions,
   AddFileOptions,
@@ -26,17 +26,20 @@ import type {
 } from './artifact-options.js'
 import { type Adding, beginAdding } from './begin-adding.js'
 import { checkDescription } from './check-description.js'
+import type { DraftBase } from './draft-base.js'
 import { type AddRule, EntryTable } from './entry-table.js'
 import { type AddReferenceOptions, expandReference } from './expand-reference.js'
 import { type ArtifactObject, checkObject, getObject, objectPath } from './get-object.js'
+import { listBelow } from './list-below.js'
 import { logArtifact } from './log-artifact.js'
 import type { LoggedArtifact } from './logged-artifact.js'
 import { orAborted } from './or-aborted.js'
 import { readIgnoreFile } from './read-ignore-file.js'
+import { removalError } from './removals.js'
+import { reportFile } from './report-file.js'
 import { sharedStore } from './shared-store.js'
 import { statLocal } from './stat-local.js'
 import { ensureDaemon, openWorkspace } from './workspace.js'
-import { writeNewFile } from './write-new-file.js'
 
 /**
  * A set of files under construction. Adds store their bytes at once; nothing is visible until the
@@ -50,14 +53,16 @@ export class Artifact {
   readonly type: string
   /** The absolute home of the store that it is built in. */
   readonly home: string
+  /** Whether it is merged onto what is `latest` when it is logged, see `ArtifactOptions`. */
+  readonly incremental: boolean
+  /** @internal The version that it began as, set by who makes a draft. */
+  base: DraftBase | undefined
   #description: string | null
   #metadata: Record<string, unknown>
-  readonly #entries = new EntryTable()
-  readonly #adds = new Set<Promise<unknown>>()
+  readonly #table = new EntryTable()
+  readonly #adds = new Adds()
   readonly #dedup: DedupTotals = { files: 0, bytes: 0, newBytes: 0 }
   #adding: Adding | undefined
-  #order = 0
-  #failure: { error: unknown } | undefined
   #finalized = false
 
   /** @throws `INVALID_NAME`, `INVALID_TYPE` or `INVALID_METADATA`. */
@@ -67,6 +72,7 @@ export class Artifact {
     this.#description = checkDescription(options.description)
     this.#metadata = normalizeMetadata(options.metadata ?? {})
     this.home = readSettings(process.env, { home: options.home }).home
+    this.incremental = options.incremental ?? false
   }
 
   get description(): string | null {
@@ -106,8 +112,7 @@ export class Artifact {
         throw new ArtifactError('FILE_UNSUPPORTED', `${file} is ${what}`, { details: { file } })
       }
       const add = this.#addLocal(file, options.name ?? basename(file), rule, options)
-      const { size } = await orAborted(add, options.signal)
-      options.onProgress?.({ step: 'add', files: 1, bytes: size, totalFiles: 1, totalBytes: size })
+      reportFile(await orAborted(add, options.signal), options.onProgress)
     })
   }
 
@@ -167,13 +172,37 @@ export class Artifact {
   }
 
   /**
+   * Takes a file out, or a folder with all that is below it, as far as it came in by calls before
+   * this one. What is added at the path afterwards counts.
+   * @param path or an entry with it.
+   * @throws `ENTRY_NOT_FOUND` when there is none; of an incremental artifact, whoever logs it is
+   *   told. At once `INVALID_PATH` and `ARTIFACT_FINALIZED`.
+   */
+  remove(path: string | Pick<Entry, 'path'>): Promise<void> {
+    const { order } = this.#rule('a removal')
+    const removed = normalizeArtifactPath(typeof path === 'string' ? path : path.path)
+    this.#table.remove(removed, order)
+    const earlier = this.#adds.others()
+    return this.#track(async () => {
+      await earlier
+      if (this.incremental || this.#table.isRemoved(removed)) return
+      const entry = await this.base?.findAt(removed)
+      if (entry && this.#table.isRemoved(removed, entry)) return
+      throw removalError(removed, this.name)
+    })
+  }
+
+  /**
    * Reads a table that was added, by the name that it was given or the path of its file.
    * @throws `ENTRY_NOT_FOUND`; `INVALID_TABLE` for a file that is no table.
    */
   async get(name: string): Promise<ArtifactObject> {
-    await this.#settled()
+    await this.#adds.settled()
     await this.#begin().ingest.flush()
-    return getObject({ store: this.store, entries: () => this.entries() }, name)
+    const find = async (path: string) =>
+      this.#table.find(path) ?? this.base?.find(path, this.#table)
+    const list = (folder: string) => listBelow(this.entries(), folder)
+    return getObject({ store: this.store, find, list }, name)
   }
 
   /**
@@ -186,10 +215,14 @@ export class Artifact {
     return this.#track(() => orAborted(this.#addReferences(source, rule, options), options.signal))
   }
 
-  /** The entries added so far, in path order; waits for adds that were made before the call. */
+  /**
+   * The entries so far, in path order; waits for adds that were made before the call. Of an
+   * incremental artifact they are those that were added to it.
+   */
   async *entries(): AsyncGenerator<Entry, void, undefined> {
-    await this.#settled()
-    yield* this.#entries.sorted()
+    await this.#adds.settled()
+    if (this.base) yield* this.base.list(this.#table)
+    else yield* this.#table.sorted()
   }
 
   /**
@@ -199,7 +232,8 @@ export class Artifact {
   async save({ project, signal, ...options }: SaveOptions = {}): Promise<LoggedArtifact> {
     checkAborted(signal)
     const workspace = openWorkspace(readSettings(process.env, { home: this.home }))
-    const target = { project: checkProject(project ?? workspace.settings.project), run: null }
+    const given = project ?? this.base?.version.project ?? workspace.settings.project
+    const target = { project: checkProject(given), run: null }
     const logged = logArtifact(workspace, this, { ...target, ...options })
     await orAborted(logged.committed, signal)
     await ensureDaemon(workspace)
@@ -219,11 +253,10 @@ export class Artifact {
 
   /** @internal What is to be logged, once every add is done; rejects with the first failure. */
   async content(): Promise<ArtifactContent> {
-    await this.#settled()
-    if (this.#failure) throw this.#failure.error
+    await this.#adds.end()
     const { ingest, end } = this.#begin()
     const epoch = await end()
-    return { ingest, epoch, entries: this.#entries.sorted(), external: this.#entries.external() }
+    return { ingest, epoch, table: this.#table }
   }
 
   /** @internal */
@@ -231,13 +264,9 @@ export class Artifact {
     return { ...this.#dedup }
   }
 
-  async #settled(): Promise<void> {
-    while (this.#adds.size > 0) await Promise.allSettled([...this.#adds])
-  }
-
   #rule(source: string, overwrite = false, exclusive = false): AddRule {
     this.#expectDraft()
-    return { order: this.#order++, source, overwrite, exclusive }
+    return { order: this.#adds.next(), source, overwrite, exclusive }
   }
 
   #expectDraft(): void {
@@ -253,17 +282,7 @@ export class Artifact {
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {
-    const add = this.#begin()
-      .begun.then(work)
-      .catch(error => {
-        this.#failure ??= { error }
-        throw error
-      })
-    this.#adds.add(add)
-    const done = () => this.#adds.delete(add)
-    // Also marks the promise as handled: `content` rethrows what nobody awaited.
-    add.then(done, done)
-    return add
+    return this.#adds.run(this.#begin().begun, work)
   }
 
   async #addAll(
@@ -281,23 +300,9 @@ export class Artifact {
       await addEachFile(root, { patterns, refuseLinks, ...work })
       return
     }
-    const { catalog, algorithm } = this.store
-    const done = { files: 0, bytes: 0 }
-    const node = await ingestTree({ ingest: this.#begin().ingest, catalog, algorithm }, root, {
-      patterns,
-      refuseLinks,
-      signal,
-      onFiles: ({ files, bytes, newFiles, newBytes }) => {
-        done.files += files
-        done.bytes += bytes
-        this.#dedup.files += files - newFiles
-        this.#dedup.bytes += bytes - newBytes
-        this.#dedup.newBytes += newBytes
-        onProgress?.({ step: 'add', ...done })
-      },
-    })
-    checkAborted(signal)
-    this.#entries.addTree({ node, prefix, rule, algorithm })
+    const work = { root, patterns, refuseLinks, dedup: this.#dedup, onProgress, signal }
+    const node = await addTree(this.store, this.#begin().ingest, work)
+    this.#table.addTree({ node, prefix, rule, algorithm: this.store.algorithm })
   }
 
   async #addReferences(
@@ -311,12 +316,12 @@ export class Artifact {
     for await (const { entry, ...found } of expandReference(this.store, source, options)) {
       checkAborted(options.signal)
       if (entry.ref === undefined) this.#put(entry, { ...rule, ...found }, false)
-      else if (!run.push(entry)) this.#entries.set(entry, { ...rule, ...found })
+      else if (!run.push(entry)) this.#table.set(entry, { ...rule, ...found })
       files += 1
       bytes += entry.size
       options.onProgress?.({ step: 'add', files, bytes })
     }
-    this.#entries.addRun(run, rule)
+    this.#table.addRun(run, rule)
   }
 
   async #addLocal(
@@ -336,7 +341,7 @@ export class Artifact {
   }
 
   #put(entry: Entry, rule: AddRule, isNew: boolean): void {
-    this.#entries.set(entry, rule)
+    this.#table.set(entry, rule)
     if (isNew) {
       this.#dedup.newBytes += entry.size
     } else {
@@ -355,9 +360,9 @@ export class Artifact {
     const path = normalizeArtifactPath(name)
     const [stored] = await this.#begin().ingest.addBytes('blob', [bytes])
     checkAborted(signal)
-    const size = bytes.length
-    this.#put({ path, digest: stored!.digest, size }, rule, stored!.isNew)
-    onProgress?.({ step: 'add', files: 1, bytes: size, totalFiles: 1, totalBytes: size })
+    const entry = { path, digest: stored!.digest, size: bytes.length }
+    this.#put(entry, rule, stored!.isNew)
+    reportFile(entry, onProgress)
   }
 
   /** What the caller's function throws is the caller's: it drops the file, not the artifact. */
@@ -381,16 +386,10 @@ export class Artifact {
   ): Promise<{ entry: Entry } | { error: unknown }> {
     checkAborted(signal)
     const path = normalizeArtifactPath(name)
-    const temporary = join(await this.#begin().ingest.folder(), randomBytes(8).toString('hex'))
-    try {
-      const thrown = await writeNewFile(temporary, write)
-      if (thrown) return thrown
-      const entry = await this.#addLocal(temporary, path, rule, { signal })
-      const { size } = entry
-      onProgress?.({ step: 'add', files: 1, bytes: size, totalFiles: 1, totalBytes: size })
-      return { entry }
-    } finally {
-      rmSync(temporary, { force: true })
-    }
+    return addNewFile(await this.#begin().ingest.folder(), write, async file => {
+      const entry = await this.#addLocal(file, path, rule, { signal })
+      reportFile(entry, onProgress)
+      return entry
+    })
   }
 }

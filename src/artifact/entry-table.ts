@@ -5,6 +5,8 @@ import type { Algorithm } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
 import type { EntryRun } from '../store/entry-run.js'
 import { type FolderNode, findEntry, listEntries } from '../store/folder-tree.js'
+import type { Changes } from '../store/merge-changes.js'
+import { BASE_ORDER, Removals } from './removals.js'
 
 export interface AddRule {
   /** Place of the call among all adds: where two claim one path, the later one decides. */
@@ -46,6 +48,7 @@ const SHORT_RUN = 1000
 export class EntryTable {
   readonly #rows = new Map<string, Row>()
   readonly #sorted: SortedRows[] = []
+  readonly #removals = new Removals()
   #tree: Tree | undefined
 
   /**
@@ -55,8 +58,7 @@ export class EntryTable {
   set(entry: Entry, rule: AddRule): void {
     const row = { entry, ...rule }
     const other = this.#rows.get(entry.path)
-    const found = this.#sorted.map(rows => rows.find(entry.path))
-    chooseLast([row, other, ...found].filter(one => one !== undefined))
+    this.#choose([row, ...this.#find(entry.path)])
     if (!other || other.order <= row.order) this.#rows.set(entry.path, row)
   }
 
@@ -90,9 +92,70 @@ export class EntryTable {
     for (const row of this.#merged()) void row
   }
 
+  /** The entry at exactly this path. */
+  find(path: string): Entry | undefined {
+    return this.#choose(this.#find(path))?.entry
+  }
+
+  /** Removes a file, or all of a folder, as far as it came before this call in the order of all. */
+  remove(path: string, order: number): void {
+    this.#removals.add(path, order)
+  }
+
+  /**
+   * Whether the removal of a path found anything here.
+   * @param base an entry of the base to look at first, if there is one.
+   */
+  isRemoved(path: string, base?: Entry): boolean {
+    if (base) this.#removals.covers(base.path, BASE_ORDER)
+    for (const row of this.#find(path)) this.#isLive(row)
+    if (this.#removals.isFound(path)) return true
+    // What is passed over was removed, and by which removals is noted.
+    for (const _ of this.#merged()) if (this.#removals.isFound(path)) return true
+    return this.#removals.isFound(path)
+  }
+
+  /**
+   * What the table makes of the entries of a base, which came before everything here.
+   * @param source where they came from, for messages.
+   */
+  changes(source: string): Changes {
+    const rule = { order: BASE_ORDER, source, overwrite: false, exclusive: false }
+    return {
+      added: this.sorted(),
+      removes: path => this.#removals.covers(path, BASE_ORDER),
+      replace: entry => void this.#choose([{ entry, ...rule }, ...this.#find(entry.path)]),
+    }
+  }
+
+  /**
+   * To be called when all entries were gone through.
+   * @throws `ENTRY_NOT_FOUND` for what was removed and was not there.
+   */
+  expectRemoved(name: string): void {
+    this.#removals.expectFound(name)
+  }
+
   /** The files outside the store that entries stand for, in no order. */
   external(): ExternalFile[] {
-    return [...this.#rows.values()].flatMap(({ external }) => external ?? [])
+    const rows = [...this.#rows.values()].filter(row => this.#isLive(row))
+    return rows.flatMap(({ external }) => external ?? [])
+  }
+
+  /** The row that counts of those for one path, unless all were removed. @throws as `set`. */
+  #choose(rows: Row[]): Row | undefined {
+    const live = this.#removals.isEmpty ? rows : rows.filter(row => this.#isLive(row))
+    return live.length > 0 ? chooseLast(live) : undefined
+  }
+
+  #isLive({ entry, order }: Row): boolean {
+    return !this.#removals.covers(entry.path, order)
+  }
+
+  #find(path: string): Row[] {
+    const single = this.#rows.get(path)
+    const found = this.#sorted.flatMap(rows => rows.find(path) ?? [])
+    return single ? [single, ...found] : found
   }
 
   /**
@@ -100,7 +163,7 @@ export class EntryTable {
    * @throws `ENTRY_CONFLICT` when one path is a folder of another.
    */
   *sorted(): Generator<Entry, void, undefined> {
-    if (this.#rows.size === 0 && this.#tree && this.#sorted.length === 1) {
+    if (this.#isOneTree(this.#tree)) {
       const { node, prefix, algorithm } = this.#tree
       yield* listEntries(node, prefix, algorithm)
       return
@@ -111,6 +174,11 @@ export class EntryTable {
       if (below !== undefined) throw conflict(row.entry.path, row.source, below)
       yield row.entry
     }
+  }
+
+  #isOneTree(tree: Tree | undefined): tree is Tree {
+    const isAlone = this.#rows.size === 0 && this.#sorted.length === 1
+    return tree !== undefined && isAlone && this.#removals.isEmpty
   }
 
   /** Every folder that an entry lies in, with where one such entry came from. */
@@ -149,7 +217,8 @@ export class EntryTable {
         claims.push(head.next.value)
         head.next = head.rows.next()
       }
-      yield chooseLast(claims)
+      const chosen = this.#choose(claims)
+      if (chosen) yield chosen
     }
   }
 }

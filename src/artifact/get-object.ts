@@ -16,10 +16,13 @@ export type ArtifactObject = Table | PartitionedTable
 const TABLE_SUFFIX = 'table.json'
 const PARTITIONED_SUFFIX = 'partitioned-table.json'
 
-/** Entries in path order, whose bytes are in a store. */
+/** Entries whose bytes are in a store. */
 export interface StoredEntries {
   store: Store
-  entries(): AsyncIterable<Entry>
+  /** The entry with exactly this path. */
+  find(path: string): Promise<Entry | undefined>
+  /** Those below a folder, in path order. */
+  list(folder: string): AsyncIterable<Entry>
 }
 
 /** @throws `TypeError`, which says what is taken and how other things are added. */
@@ -47,13 +50,8 @@ function suffixed(name: string, suffix: string): string {
  *   one that is not in the artifact itself; `BLOB_MISSING`, `BLOB_DAMAGED`.
  */
 export async function getObject(from: StoredEntries, name: string): Promise<ArtifactObject> {
-  const paths = [suffixed(name, TABLE_SUFFIX), suffixed(name, PARTITIONED_SUFFIX)]
-  let found: Entry | undefined
-  for await (const entry of from.entries()) {
-    if (!paths.includes(entry.path)) continue
-    found = entry
-    if (entry.path === paths[0]) break
-  }
+  const paths = [suffixed(name, TABLE_SUFFIX), suffixed(name, PARTITIONED_SUFFIX)] as const
+  const found = (await from.find(paths[0])) ?? (await from.find(paths[1]))
   if (!found) {
     const message = `there is no "${paths.join('" and no "')}"`
     throw new ArtifactError('ENTRY_NOT_FOUND', message, { details: { paths } })
@@ -66,12 +64,12 @@ export async function getObject(from: StoredEntries, name: string): Promise<Arti
 
 /** Every table below a folder, as W&B takes it: in folders of it, too. */
 async function* openParts(
-  { store, entries }: StoredEntries,
+  { store, list }: StoredEntries,
   folder: string,
 ): AsyncGenerator<TablePart, void, undefined> {
-  for await (const entry of entries()) {
+  for await (const entry of list(folder)) {
     const { path } = entry
-    if (!path.startsWith(`${folder}/`) || !path.endsWith(`.${TABLE_SUFFIX}`)) continue
+    if (!path.endsWith(`.${TABLE_SUFFIX}`)) continue
     const object = await openEntry(store, entry)
     if (!('table' in object)) {
       const message = `"${path}" is no table but the path of the parts of one`

@@ -1,22 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import pLimit, { type LimitFunction } from 'p-limit'
-import type { ExternalFile, LogRequest } from '../catalog/catalog.js'
-import { encodeExternal } from '../catalog/index-external.js'
-import { ArtifactError } from '../errors.js'
-import type { Piece } from '../model/entry.js'
+import { ArtifactError, isArtifactError } from '../errors.js'
 import { normalizeMetadata } from '../model/metadata.js'
 import { checkTags, checkUserAliases } from '../model/names.js'
-import type { Manifest, RunInfo, Version, VersionContent } from '../model/version.js'
-import type { Ingest } from '../store/ingest.js'
-import { writeManifest } from '../store/manifest.js'
+import type { RunInfo, Version } from '../model/version.js'
 import type { Store } from '../store/store.js'
 import type { Artifact } from './artifact.js'
-import { finishTogether } from './finish-together.js'
 import { LoggedArtifact } from './logged-artifact.js'
+import { contentStorer, type StoredArtifact } from './store-content.js'
 import type { Workspace } from './workspace.js'
-
-/** External files in one piece: about 200 KiB. */
-const EXTERNAL_A_PIECE = 1000
 
 export interface LogOptions {
   /** Besides `latest`, which moves to every new version. */
@@ -47,30 +39,27 @@ const queues = new Map<string, LimitFunction>()
  * Logs an artifact: it is closed at once, and committed in the background after the logs of the
  * same collection that were called before.
  * @throws `INVALID_ALIAS`, `INVALID_TAG`, `ARTIFACT_FINALIZED`, and `TypeError` when the artifact
- *   was built in another store.
+ *   was built in another store or is a draft of another project.
  */
 export function logArtifact(
   workspace: Workspace,
   artifact: Artifact,
   options: Target & LogOptions,
 ): LoggedArtifact {
-  return startLog(workspace, artifact, options, async ({ aliases, ...stored }) => {
-    const { store, settings } = workspace
-    const answer = await store.catalog.log({
-      logId: newId(),
-      ...stored,
-      aliases,
-      target: { remote: settings.remote },
-    })
-    return { version: await expectVersion(store, answer.id), unchanged: answer.unchanged }
+  const { store, settings } = workspace
+  const request = { logId: newId(), target: { remote: settings.remote } }
+  return startLog(workspace, artifact, options, async (stored, storeAgain) => {
+    for (let content = stored; ; content = await storeAgain()) {
+      try {
+        const answer = await store.catalog.log({ ...request, ...content })
+        return { version: await expectVersion(store, answer.id), unchanged: answer.unchanged }
+      } catch (error) {
+        // Another writer was faster: what it logged is what this one is merged onto.
+        if (!isArtifactError(error, 'LATEST_MOVED')) throw error
+      }
+    }
   })
 }
-
-/** The content of an artifact, written into the store, and how it is to be logged. */
-export type StoredArtifact = Pick<
-  LogRequest,
-  'version' | 'aliases' | 'packs' | 'objects' | 'external' | 'epoch'
->
 
 /**
  * Closes an artifact at once, and in the background writes its content and commits it, after what
@@ -87,14 +76,21 @@ export function startLog(
     tags = [],
     ahead = false,
   }: Target & LogOptions & { ahead?: boolean },
-  commit: (stored: StoredArtifact) => Promise<LogOutcome>,
+  commit: (
+    stored: StoredArtifact,
+    storeAgain: () => Promise<StoredArtifact>,
+  ) => Promise<LogOutcome>,
 ): LoggedArtifact {
   if (artifact.home !== workspace.settings.home) {
     throw new TypeError(`"${artifact.name}" was built in ${artifact.home}, another store`)
   }
+  const base = artifact.base?.version
+  if (base && base.project !== project) {
+    throw new TypeError(`"${artifact.name}" is a draft of ${base.project}/${base.name}`)
+  }
   const draft = {
     id: newId(),
-    entity: workspace.settings.entity,
+    entity: base?.entity ?? workspace.settings.entity,
     project,
     name: artifact.name,
     type: artifact.type,
@@ -109,12 +105,13 @@ export function startLog(
   const queue = `${artifact.home}\0${draft.entity}\0${project}\0${draft.name}`
   const limit = queues.get(queue) ?? pLimit(1)
   queues.set(queue, limit)
-  const store = () => storeContent(workspace, artifact, draft)
+  const storeContent = contentStorer(workspace, artifact, draft)
+  const store = async () => ({ ...(await storeContent()), aliases: wanted })
   const early = ahead ? storing(store) : undefined
   // Its turn may be long in coming: until then a failure must not count as unhandled.
   early?.catch(() => {})
   const turn = limit(async () => {
-    const committed = commit({ ...(await (early ?? store())), aliases: wanted })
+    const committed = commit(await (early ?? store()), store)
     // The next may ask the catalog, which keeps the order of the calls, before this is answered.
     if (ahead) committed.catch(() => {})
     else await committed
@@ -128,24 +125,6 @@ export function startLog(
   return new LoggedArtifact(workspace, draft, outcome)
 }
 
-async function storeContent(
-  { store }: Workspace,
-  artifact: Artifact,
-  draft: Omit<VersionContent, keyof Manifest>,
-): Promise<Omit<StoredArtifact, 'aliases'>> {
-  const { ingest, entries, external, epoch } = await artifact.content()
-  const manifest = await writeManifest(ingest, store.algorithm, entries)
-  const externalPieces = await writeExternal(ingest, external)
-  const { packs, objects } = await finishTogether(ingest)
-  return {
-    version: { ...draft, ...manifest },
-    packs,
-    objects,
-    epoch,
-    ...(externalPieces.length > 0 && { external: externalPieces }),
-  }
-}
-
 /** 32 hex digits, random: of a version, or of a log. */
 export function newId(): string {
   return randomBytes(16).toString('hex')
@@ -156,15 +135,4 @@ async function expectVersion({ catalog }: Store, id: string): Promise<Version> {
   const version = await catalog.getVersion(id)
   if (version) return version
   throw new ArtifactError('STORE_FAILED', `version @${id} is not in the catalog`)
-}
-
-async function writeExternal(ingest: Ingest, files: ExternalFile[]): Promise<Piece[]> {
-  const pieces: Piece[] = []
-  for (let start = 0; start < files.length; start += EXTERNAL_A_PIECE) {
-    const some = files.slice(start, start + EXTERNAL_A_PIECE)
-    const bytes = encodeExternal(some)
-    const [stored] = await ingest.addBytes('blob', [bytes])
-    pieces.push({ digest: stored!.digest, size: bytes.length, count: some.length })
-  }
-  return pieces
 }

@@ -6,9 +6,11 @@ import type { Entry } from '../model/entry.js'
 import { type CollectionName, NO_NUMBER, type Version } from '../model/version.js'
 import type { RemoteVersion } from '../remote/remote.js'
 import { readEntries } from '../store/manifest.js'
+import { ManifestIndex } from '../store/manifest-index.js'
 import { checkLinkMode, isShared, type LinkMode } from '../store/object-linker.js'
 import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { VerifyResult } from '../store/verify.js'
+import type { Artifact } from './artifact.js'
 import type { DiffSide } from './diff-artifacts.js'
 import { type ArtifactObject, getObject } from './get-object.js'
 import { isPending } from './is-pending.js'
@@ -213,8 +215,24 @@ export class LoggedArtifact implements CollectionName {
    * @throws `ENTRY_NOT_FOUND`; `INVALID_TABLE` for a file that is no table; `BLOB_MISSING`,
    *   `BLOB_DAMAGED`, the remote's errors.
    */
-  get(name: string): Promise<ArtifactObject> {
-    return getObject({ store: this.#workspace.store, entries: () => this.entries() }, name)
+  async get(name: string): Promise<ArtifactObject> {
+    await this.#fetch({})
+    const { store } = this.#workspace
+    const index = new ManifestIndex(store, this.#row.pieces)
+    const list = (folder: string) => index.list(folder)
+    return getObject({ store, find: path => index.find(path), list }, name)
+  }
+
+  /**
+   * Begins the next version of the collection as this one is: with its entries, description and
+   * metadata, without its aliases and tags. Of its files nothing is read or fetched.
+   * @throws `DIGEST_NOT_ACCEPTED` when the store adds files with another digest; the remote's
+   *   errors.
+   */
+  async newDraft(options: WorkOptions = {}): Promise<Artifact> {
+    await this.committed
+    const { createDraft } = await import('./create-draft.js')
+    return createDraft(this.#workspace, this.id, { ...options, remote: this.#remote })
   }
 
   /**

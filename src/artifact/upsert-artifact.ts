@@ -10,15 +10,9 @@ import {
 import { finishVersion } from '../store/finish-version.js'
 import { holdsEntries } from '../store/holds-entries.js'
 import type { Artifact } from './artifact.js'
-import {
-  type LogOptions,
-  type LogOutcome,
-  newId,
-  type StoredArtifact,
-  startLog,
-  type Target,
-} from './log-artifact.js'
+import { type LogOptions, type LogOutcome, newId, startLog, type Target } from './log-artifact.js'
 import type { LoggedArtifact } from './logged-artifact.js'
+import type { StoredArtifact } from './store-content.js'
 import type { Workspace } from './workspace.js'
 
 export interface UpsertOptions extends Pick<LogOptions, 'tags'> {
@@ -46,6 +40,7 @@ export function upsertArtifact(
   options: Target & UpsertOptions,
 ): LoggedArtifact {
   const distributedId = expectDistributedId(options)
+  expectPart(artifact)
   return startLog(workspace, artifact, { ...options, ahead: true }, stored => {
     return upsert(workspace, stored, distributedId)
   })
@@ -68,9 +63,17 @@ export function finishArtifact(
   options: Target & FinishArtifactOptions,
 ): LoggedArtifact {
   const distributedId = expectDistributedId(options)
+  expectPart(artifact)
   return startLog(workspace, artifact, options, stored => {
     return finish(workspace, stored, { distributedId, onConflict: options.onConflict ?? 'error' })
   })
+}
+
+/** @throws `TypeError` for what is merged onto a version: parts are merged with each other. */
+function expectPart({ name, base, incremental }: Artifact): void {
+  if (!base && !incremental) return
+  const what = base ? 'a draft' : 'incremental'
+  throw new TypeError(`"${name}" is ${what} and cannot be a part: log it with logArtifact`)
 }
 
 function expectDistributedId({ distributedId, run }: Target & UpsertOptions): string {

@@ -60,6 +60,13 @@ export interface LogRequest {
   external?: Piece[]
   /** {@link StoreState.epoch} as it was before the first of the content was looked for here. */
   epoch?: string
+  /**
+   * The version that this one was made of. If a remote has it, what was taken over from it need not
+   * be here.
+   */
+  base?: string
+  /** The version that must be `latest` now, or null for none. Absent: whatever is. */
+  ifLatest?: string | null
 }
 
 export interface LogAnswer {
@@ -245,7 +252,7 @@ export interface Catalog {
    * collection's `latest` makes no new version; the aliases move all the same. If bytes were removed
    * since the request's epoch, everything that the version needs is looked for again.
    * @throws `TYPE_CONFLICT` when the collection has another type; `BLOB_MISSING`, naming the path,
-   *   when something that it needs was removed meanwhile.
+   *   when something that it needs was removed meanwhile; `LATEST_MOVED`.
    */
   log(request: LogRequest): Promise<LogAnswer>
   /** Moves aliases to a version, as a client asked that had logged identical content. */

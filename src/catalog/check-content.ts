@@ -1,25 +1,28 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ArtifactError, storeError } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Digest, parseDigest } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
 import { decodePiece } from '../model/piece.js'
-import { type LogRequest, MAX_BATCH } from './catalog.js'
+import type { VersionRow } from './apply-record.js'
+import { type Location, type LogRequest, MAX_BATCH } from './catalog.js'
 import { decodeExternal } from './index-external.js'
 import { keys } from './keys.js'
 import { readPacked } from './read-packed.js'
 import type { Transaction } from './transaction.js'
 
-type Request = Pick<LogRequest, 'epoch' | 'version' | 'external'>
+type Request = Pick<LogRequest, 'epoch' | 'version' | 'external' | 'base'>
 
 /**
  * Makes sure that nothing a version needs was removed since its request's epoch: if that moved,
- * every piece and blob must have a place, or be a file that the version itself lists as external.
+ * every piece must have a place, and every blob, or be a file that the version itself lists as
+ * external, or come from a base that a remote has.
  * @throws `BLOB_MISSING`, naming the path, for the first that has none.
  */
 export async function checkContent(
   txn: Transaction,
   home: string,
-  { epoch, version, external = [] }: Request,
+  { epoch, version, external = [], base }: Request,
 ): Promise<void> {
   if (epoch === undefined || epoch === (await txn.get(keys.epoch))) return
   const outside = new Set<Digest>()
@@ -27,15 +30,42 @@ export async function checkContent(
     const bytes = await readKey(txn, home, { ...piece, kind: 'blob' })
     for (const { digest } of decodeExternal(bytes)) outside.add(digest)
   }
+  const inherited = await findInherited(txn, base)
+  const absent = new Map<string, Entry>()
   for (const piece of version.pieces) {
+    if (inherited.delete(piece.digest)) {
+      await locateKey(txn, { ...piece, kind: 'piece' })
+      continue
+    }
     const entries = await readEntries(txn, home, piece)
     const files = entries.filter(
       ({ ref, digest }) => ref === undefined && !outside.has(digest as Digest),
     )
     for (let start = 0; start < files.length; start += MAX_BATCH) {
-      await checkFiles(txn, files.slice(start, start + MAX_BATCH))
+      for (const entry of await listAbsent(txn, files.slice(start, start + MAX_BATCH))) {
+        absent.set(entry.path, entry)
+      }
+    }
+    if (inherited.size === 0) expectNone(absent)
+  }
+  if (absent.size === 0) return
+  for (const piece of inherited.values()) {
+    for (const known of await readEntries(txn, home, piece)) {
+      if (isDeepStrictEqual(absent.get(known.path), known)) absent.delete(known.path)
     }
   }
+  expectNone(absent)
+}
+
+/** The pieces of a base that a remote has. */
+async function findInherited(
+  txn: Transaction,
+  base: string | undefined,
+): Promise<Map<Digest, Piece>> {
+  const row = base === undefined ? undefined : await txn.get<VersionRow>(keys.version(base))
+  if (row?.state !== 'synced') return new Map()
+  const pieces = (await txn.get<Piece[]>(keys.pieces(row.id))) ?? []
+  return new Map(pieces.map(piece => [piece.digest, piece]))
 }
 
 async function readEntries(txn: Transaction, home: string, piece: Piece): Promise<Entry[]> {
@@ -43,10 +73,16 @@ async function readEntries(txn: Transaction, home: string, piece: Piece): Promis
   return decodePiece(bytes, piece.digest)
 }
 
+async function locateKey(txn: Transaction, key: BlobKey): Promise<Location & { in: 'pack' }> {
+  const { kind, digest } = key
+  const [location] = await txn.locate([key])
+  if (location?.in === 'pack') return location
+  throw removed(`the ${kind} ${digest}`, { kind, digest })
+}
+
 async function readKey(txn: Transaction, home: string, key: BlobKey): Promise<Uint8Array> {
   const { kind, digest, size } = key
-  const [location] = await txn.locate([key])
-  if (location?.in !== 'pack') throw removed(`the ${kind} ${digest}`, { kind, digest })
+  const location = await locateKey(txn, key)
   try {
     return await readPacked(home, { kind, digest, size }, location)
   } catch (error) {
@@ -54,14 +90,20 @@ async function readKey(txn: Transaction, home: string, key: BlobKey): Promise<Ui
   }
 }
 
-async function checkFiles(txn: Transaction, files: Entry[]): Promise<void> {
+async function listAbsent(txn: Transaction, files: Entry[]): Promise<Entry[]> {
   const refs = files.map(({ digest }) => ({ kind: 'blob' as const, digest: parseDigest(digest) }))
   const locations = await txn.locate(refs)
   const recipes = await txn.locate(refs.map(({ digest }) => ({ kind: 'recipe', digest })))
-  for (const [index, { path, digest, size }] of files.entries()) {
-    if (locations[index]?.size === size || recipes[index]?.size === size) continue
-    throw removed(`the bytes of "${path}"`, { path, digest })
-  }
+  return files.filter(({ size }, index) => {
+    return locations[index]?.size !== size && recipes[index]?.size !== size
+  })
+}
+
+function expectNone(absent: Map<string, Entry>): void {
+  const [first] = absent.values()
+  if (!first) return
+  const { path, digest } = first
+  throw removed(`the bytes of "${path}"`, { path, digest })
 }
 
 function removed(what: string, details: Record<string, unknown>): ArtifactError {

@@ -25,6 +25,11 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
   if (given) return { answer: given }
   const collection = await checkType(txn, version)
   const latest = await txn.get<AliasRow>(keys.alias(version, 'latest'))
+  if (request.ifLatest !== undefined && request.ifLatest !== (latest?.id ?? null)) {
+    const { project, name } = version
+    const message = `another version of "${project}/${name}" is the latest by now`
+    throw new ArtifactError('LATEST_MOVED', message, { details: { latest: latest?.id ?? null } })
+  }
   if (latest && (await hasPieces(txn, latest.id, version.pieces))) {
     return planAliases(txn, at, { logId, versionId: latest.id, aliases, target })
   }

@@ -208,6 +208,11 @@ export class PieceCutter {
     return ends ? this.end() : undefined
   }
 
+  /** The next entry begins a piece. */
+  get isEmpty(): boolean {
+    return this.#count === 0
+  }
+
   /** Answers the rest, or undefined when nothing was pushed since the last piece. */
   end(): PieceBytes | undefined {
     if (this.#count === 0) return undefined

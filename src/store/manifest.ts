@@ -1,22 +1,16 @@
-import { setImmediate as yieldToLoop } from 'node:timers/promises'
-import { type Hasher, withHasher } from '../hash/hasher.js'
-import { manifestDigestHeader, manifestDigestLine } from '../model/artifact-digest.js'
-import { type Algorithm, hexOf } from '../model/digest.js'
+import { withHasher } from '../hash/hasher.js'
+import type { Algorithm } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
-import { decodePiece, encodeEntry, type PieceBytes, PieceCutter } from '../model/piece.js'
+import { decodePiece } from '../model/piece.js'
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
 import { loadPiece, loadPieceBytes, pieceKey } from './load-piece.js'
+import { ManifestWriter } from './manifest-writer.js'
 import { checkAborted } from './progress.js'
 import { quarantineKeys } from './quarantine.js'
 import { isLoss } from './read-blob.js'
 import { recoverOrThrow } from './recover-blobs.js'
 import type { Store } from './store.js'
-
-/** Entries encoded before other work gets a turn: a few milliseconds. */
-const TURN = 1000
-/** Pieces handed to the ingest at once: about 4 MiB. */
-const PIECES_A_WRITE = 64
 
 /**
  * Writes a manifest into the store, as pieces, through an ingest that the caller finishes.
@@ -27,57 +21,16 @@ export function writeManifest(
   algorithm: Algorithm,
   entries: Iterable<Entry> | AsyncIterable<Entry>,
 ): Promise<Manifest> {
-  return withHasher(algorithm, hasher => writePieces(ingest, entries, hasher))
-}
-
-async function writePieces(
-  ingest: Pick<Ingest, 'addBytes'>,
-  entries: Iterable<Entry> | AsyncIterable<Entry>,
-  hasher: Hasher,
-): Promise<Manifest> {
-  const { algorithm } = hasher
-  hasher.update(manifestDigestHeader)
-  const cutter = new PieceCutter()
-  const manifest: Manifest = { algorithm, digest: '', size: 0, fileCount: 0, pieces: [] }
-  let waiting: PieceBytes[] = []
-  const flush = async () => {
-    const parts = waiting
-    waiting = []
-    const stored = await ingest.addBytes(
-      'piece',
-      parts.map(({ bytes }) => bytes),
-    )
-    parts.forEach(({ bytes, count }, index) => {
-      manifest.pieces.push({ digest: stored[index]!.digest, size: bytes.length, count })
-    })
-  }
-  let lines: string[] = []
-  const turn = async () => {
-    hasher.update(Buffer.from(lines.join(''), 'utf8'))
-    lines = []
-    if (waiting.length >= PIECES_A_WRITE) await flush()
-    await yieldToLoop()
-  }
-  /** @returns whether it is time for a turn. */
-  const add = (entry: Entry): boolean => {
-    const piece = cutter.push(encodeEntry(entry), entry.path)
-    if (piece) waiting.push(piece)
-    manifest.size += entry.size
-    manifest.fileCount += 1
-    return lines.push(manifestDigestLine(entry)) === TURN
-  }
-  if (Symbol.iterator in entries) {
-    // To wait for every entry would take as long as to encode it.
-    for (const entry of entries) if (add(entry)) await turn()
-  } else {
-    for await (const entry of entries) if (add(entry)) await turn()
-  }
-  await turn()
-  const last = cutter.end()
-  if (last) waiting.push(last)
-  if (waiting.length > 0) await flush()
-  manifest.digest = hexOf(hasher.digest())
-  return manifest
+  return withHasher(algorithm, async hasher => {
+    const writer = new ManifestWriter(ingest, hasher)
+    if (Symbol.iterator in entries) {
+      // To wait for every entry would take as long as to encode it.
+      for (const entry of entries) if (writer.add(entry)) await writer.turn()
+    } else {
+      for await (const entry of entries) if (writer.add(entry)) await writer.turn()
+    }
+    return writer.end()
+  })
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Entry } from '../model/entry.js'
 import type { RunInfo } from '../model/version.js'
 import { readEntries } from './manifest.js'
 import { mergeEntries } from './merge-entries.js'
+import { Nesting } from './nesting.js'
 import type { Store } from './store.js'
 
 /**
@@ -24,15 +25,11 @@ export async function* mergeParts(
     return later
   }
   const sources = parts.map(({ version }) => readEntries(store, version.pieces))
-  /** Earlier paths that the one at hand begins with, each of which begins with the one before. */
-  const beginnings: string[] = []
+  const nesting = new Nesting()
   try {
     for await (const entry of mergeEntries(sources, choose)) {
-      const { path } = entry
-      while (beginnings.length > 0 && !path.startsWith(beginnings.at(-1)!)) beginnings.pop()
-      const file = beginnings.find(({ length }) => path[length] === '/')
-      if (file !== undefined) throw new Conflict(file, path)
-      beginnings.push(path)
+      const file = nesting.push(entry.path)
+      if (file !== undefined) throw new Conflict(file, entry.path)
       yield entry
     }
   } catch (error) {

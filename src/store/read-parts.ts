@@ -6,6 +6,7 @@ import { algorithmOf } from '../model/digest.js'
 import { locateBlobs } from './locate-blobs.js'
 import { blobError, blobFile, readBlob } from './read-blob.js'
 import { readWhole } from './read-chunks.js'
+import { recoverOrThrow } from './recover-blobs.js'
 import type { Store } from './store.js'
 import { verifyParts } from './verify-parts.js'
 
@@ -13,7 +14,7 @@ import { verifyParts } from './verify-parts.js'
 const READ_BYTES = 256 * 1024
 
 /**
- * The plain bytes of a blob, in parts, not held all at once. Whoever takes them to the end knows
+ * The plain bytes of a blob, in parts, not held all at once; fetched if they are not here. Whoever takes them to the end knows
  * that they are what the digest says; what came before the end counts only then.
  * @param name for messages: the path of the entry, say.
  * @throws `BLOB_MISSING`, `BLOB_DAMAGED`.
@@ -24,11 +25,7 @@ export async function* readParts(
   name: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const details = { path: name, digest: key.digest }
-  const [place] = await locateBlobs(store, [key])
-  if (!place) {
-    const message = `the bytes of "${name}" are not in the store`
-    throw new ArtifactError('BLOB_MISSING', message, { details })
-  }
+  const place = await locate()
   const onDamage = () =>
     new ArtifactError('BLOB_DAMAGED', `the bytes of "${name}" are not what they were`, { details })
   if (place.in === 'recipe') {
@@ -40,6 +37,16 @@ export async function* readParts(
   const hasher = await createHasher(algorithmOf(key.digest))
   yield* verifyParts(file === undefined ? one() : stream(file), key, { hasher, onDamage })
 
+  async function locate() {
+    const [found] = await locateBlobs(store, [key])
+    if (found) return found
+    const message = `the bytes of "${name}" are not in the store`
+    const error = new ArtifactError('BLOB_MISSING', message, { details })
+    await recoverOrThrow(store, [{ key, error }])
+    const [recovered] = await locateBlobs(store, [key])
+    if (recovered) return recovered
+    throw error
+  }
   async function* one() {
     yield await readBlob(store.home, key, whole)
   }

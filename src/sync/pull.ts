@@ -23,6 +23,8 @@ const ATTEMPTS = 3
 export interface PullOptions extends WorkOptions {
   /** Default: the clock of the system. */
   clock?: () => Date
+  /** Leave the files where they are: only pieces are fetched. Default false. */
+  manifestOnly?: boolean
 }
 
 /**
@@ -43,7 +45,7 @@ export async function pullVersion(
   found: RemoteVersion,
   options: PullOptions = {},
 ): Promise<{ downloadedBytes: number }> {
-  const { clock = () => new Date() } = options
+  const { clock = () => new Date(), manifestOnly = false } = options
   const asOf = clock().toISOString()
   const version = checkRemoteVersion(remote, found.version)
   const known = await store.catalog.getVersion(version.id)
@@ -51,10 +53,12 @@ export async function pullVersion(
   const pull = new Pull(store, remote, { ...options, entity: version.entity })
   for (let attempt = 1; ; attempt += 1) {
     const { epoch } = await store.catalog.describe()
-    await pull.fetchVersion(version)
-    const bytes = await checkContent(store, remote, version)
+    await pull.fetchPieces(version)
+    if (!manifestOnly) await pull.fetchFiles(version)
+    const bytes = await checkContent(store, remote, { version, manifestOnly })
+    const content = { version, ...bytes, ...(!manifestOnly && { epoch }) }
     try {
-      await store.catalog.import({ version, ...bytes, storeId: found.storeId, asOf, epoch })
+      await store.catalog.import({ ...content, storeId: found.storeId, asOf })
       break
     } catch (error) {
       // Something turned out damaged meanwhile, and is fetched like anything else that is not here.
@@ -81,18 +85,21 @@ class Pull {
     this.#options = options
   }
 
-  async fetchVersion(version: Checked): Promise<void> {
+  async fetchPieces(version: Checked): Promise<void> {
     const pieces = new Map(version.pieces.map(piece => [piece.digest, pieceKey(piece)]))
     await this.#fetch([...pieces.values()], ({ digest }) => `the manifest piece ${digest}`)
+  }
+
+  async fetchFiles(version: Checked): Promise<void> {
     for (let start = 0; start < version.pieces.length; start += PIECES_A_GROUP) {
       const group = version.pieces.slice(start, start + PIECES_A_GROUP)
-      await this.#fetchFiles(group)
+      await this.#fetchGroup(group)
       this.#files += group.reduce((sum, { count }) => sum + count, 0)
       this.#report(version.fileCount)
     }
   }
 
-  async #fetchFiles(pieces: Piece[]): Promise<void> {
+  async #fetchGroup(pieces: Piece[]): Promise<void> {
     const keys = new Map<string, BlobKey>()
     const paths = new Map<string, string>()
     for (const piece of pieces) {
@@ -139,11 +146,17 @@ class Pull {
   }
 }
 
-/** Where the bytes of the version lie, all of which must be here. */
-async function checkContent(store: Store, remote: Remote, version: Checked) {
+/** Where the bytes of the version lie, all of which, or all of its pieces, must be here. */
+async function checkContent(
+  store: Store,
+  remote: Remote,
+  { version, manifestOnly }: { version: Checked; manifestOnly: boolean },
+) {
   let reason: unknown
   try {
-    const { lacking, packs, objects } = await new ManifestChecker(store).check(version)
+    const { lacking, packs, objects } = await new ManifestChecker(store).check(version, {
+      piecesOnly: manifestOnly,
+    })
     if (lacking.length === 0) return { packs, objects }
     reason = new Error(`the piece ${lacking[0]} does not fit its files`)
   } catch (error) {
