@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// Without arguments this is the daemon, in the foreground; with arguments it is `artifact`.
+// This is the daemon, in the foreground; with a command, or a wish for help, it is `artifact`.
 const args = process.argv.slice(2)
-if (args.length > 0) {
+const [first = ''] = args
+if (first !== '' && (!first.startsWith('-') || /^(-h|--help|-V|--version)$/.test(first))) {
   const { main } = await import('./main.js')
   process.exitCode = await main(args)
 } else {

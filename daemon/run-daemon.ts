@@ -254,7 +254,8 @@ class Daemon {
     const { idleSeconds, scanSeconds = SCAN_SECONDS } = this.#options
     const scan = scanSeconds * 1000
     const isWaiting = this.#lastError !== null && this.#isWaiting
-    const delay = isWaiting ? Math.min(this.#delay.next(), scan) : scan
+    const askedMs = Number(this.#lastError?.details.retryAfterMs ?? 0)
+    const delay = isWaiting ? Math.min(Math.max(this.#delay.next(), askedMs), scan) : scan
     this.#scanTimer = setTimeout(() => this.#scan(), delay)
     if (idleSeconds === undefined || isWaiting) return
     const rest = this.#workedAt + idleSeconds * 1000 - performance.now()

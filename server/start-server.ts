@@ -1,17 +1,14 @@
 import { lookup } from 'node:dns/promises'
-import { type AddressInfo, BlockList } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { destination, type LevelWithSilent, pino } from 'pino'
 import { ArtifactError, isArtifactError, systemCode } from '../src/errors.js'
+import { isLoopback } from '../src/net/is-loopback.js'
 import { openStore, type Store } from '../src/store/store.js'
 import { buildApp } from './app.js'
 
 /** How long `close` lets requests finish before it cuts them. */
 const DRAIN_MS = 10_000
-
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8)
-LOOPBACK.addAddress('::1', 'ipv6')
 
 const UNAVAILABLE = new Set(['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EAI_AGAIN', 'ENOTFOUND'])
 
@@ -45,7 +42,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { home, host, port, log = 'silent' } = options
   const key = options.key || undefined
   const { address, family } = await findAddress(host)
-  if (key === undefined && !LOOPBACK.check(address, family === 6 ? 'ipv6' : 'ipv4')) {
+  if (key === undefined && !isLoopback(address)) {
     const message = `${host} can be reached from other machines, and no key is set`
     throw new ArtifactError('SERVER_KEY_REQUIRED', message, { details: { host, address } })
   }

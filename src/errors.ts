@@ -103,6 +103,7 @@ export const ERRORS = {
   NO_REMOTE: row(400, 4, 'name one with `artifact init --remote URL` or ARTIFACT_REMOTE'),
   REMOTE_UNREACHABLE: row(503, 4, 'check the address and that the server runs', true),
   REMOTE_UNAUTHORIZED: row(401, 4, 'set ARTIFACT_API_KEY to a key of that server'),
+  REMOTE_UNTRUSTED: row(502, 4, 'set ARTIFACT_CA_FILE to the certificate of its authority'),
   REMOTE_FAILED: row(502, 4, 'look at the log of the server', true),
   REMOTE_INVALID: row(502, 4, 'check that the address is one of an artifactd server', true),
   HISTORY_LOST: row(409, 5, 'sync again: what the server lost is sent anew'),

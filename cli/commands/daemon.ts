@@ -4,7 +4,11 @@ import { connectDaemon } from '../../src/sync/daemon-client.js'
 import { startDaemon } from '../../src/sync/start-daemon.js'
 import type { Context, Result } from '../context.js'
 
-export async function daemonStart(_options: object, { env }: Context): Promise<Result> {
+export async function daemonStart(
+  { limit }: { limit?: string },
+  context: Context,
+): Promise<Result> {
+  const env = { ...context.env, ...(limit !== undefined && { ARTIFACT_LIMIT: limit }) }
   const { home } = readSettings(env)
   const { started, pid } = await startDaemon(home, { env })
   const text = started ? `artifactd started (process ${pid})` : `artifactd runs (process ${pid})`

@@ -1,11 +1,17 @@
 import { syncWorkspace } from '../../src/artifact/workspace.js'
 import { ArtifactError, ERRORS } from '../../src/errors.js'
+import { parseLimit } from '../../src/store/settings.js'
 import type { SyncEvent, SyncReport, VersionProgress } from '../../src/sync/sync-report.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
 
-export async function sync({ retry }: { retry?: boolean }, context: Context): Promise<Result> {
-  const workspace = openContext(context)
+export async function sync(
+  { retry, limit }: { retry?: boolean; limit?: string },
+  context: Context,
+): Promise<Result> {
+  const workspace = openContext(context, () =>
+    limit === undefined ? {} : { limit: parseLimit(limit) },
+  )
   const { settings, store } = workspace
   const { items } = await store.catalog.listPending()
   if (settings.remote === null && items.every(({ remote }) => remote === null)) {

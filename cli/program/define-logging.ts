@@ -10,6 +10,8 @@ export function defineLogging(program: Program, context: Context, print: Print):
     .description('make a store, or set its remote; optional, first use makes a store')
     .option('--remote <url>', 'server to sync to')
     .option('--entity <entity>', 'team on that server')
+    .option('--limit <rate>', 'most bytes a second to and from it, such as 10MB; "none" ends it')
+    .option('--ca-file <file>', 'PEM certificates to trust for it; "none" for those of the system')
     .option('--digest <algorithm>', 'xxh128 (default), md5 or sha256; only for a new store')
     .addOption(jsonOption())
     .action(async options => {

@@ -8,6 +8,7 @@ export function defineSyncing(program: Program, context: Context, print: Print):
     .command('sync')
     .description('push what is pending now')
     .option('--retry', 'also what failed before')
+    .option('--limit <rate>', 'most bytes a second, such as 10MB; artifactd keeps to its own')
     .addOption(jsonOption())
     .action(async options => {
       const { sync } = await import('../commands/sync.js')
@@ -27,6 +28,7 @@ export function defineSyncing(program: Program, context: Context, print: Print):
   daemon
     .command('start')
     .description('start artifactd, until it is stopped')
+    .option('--limit <rate>', 'most bytes a second, such as 10MB (default: as artifact init said)')
     .addOption(jsonOption())
     .action(async options => {
       const { daemonStart } = await import('../commands/daemon.js')

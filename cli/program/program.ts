@@ -42,7 +42,10 @@ NAME is [[ENTITY/]PROJECT/]NAME; a version is NAME, NAME:ALIAS, NAME:vN or NAME@
 Exit codes: 0 done; 1 failed or differs; 2 usage; 3 not found; 4 remote unreachable;
 5 some versions still pending or failed; 130 interrupted.
 Environment: ARTIFACT_HOME, ARTIFACT_REMOTE, ARTIFACT_API_KEY, ARTIFACT_ENTITY, ARTIFACT_PROJECT,
-ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never.`,
+ARTIFACT_MODE=online|offline, ARTIFACT_DAEMON=auto|never, ARTIFACT_LIMIT, ARTIFACT_CA_FILE,
+HTTP_PROXY, HTTPS_PROXY, NO_PROXY.
+artifactd [--limit RATE] [--log-format json|pretty] [--idle SECONDS] [--scan SECONDS] is the
+daemon in the foreground.`,
     )
   defineLogging(program, context, print)
   defineReading(program, context, print)

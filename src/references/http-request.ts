@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import got, { type Request, type Response, TimeoutError } from 'got'
 import { ArtifactError, systemCode } from '../errors.js'
+import { findProxy } from '../net/find-proxy.js'
+import { parseRetryAfter } from '../net/parse-retry-after.js'
 import { checkAborted } from '../store/progress.js'
 import { referenceError } from './reference-error.js'
 
@@ -38,7 +40,9 @@ export async function sendHttp(
   { headers, signal, idleMs = 60_000, decompress = true }: HttpRequestOptions,
 ): Promise<HttpAnswer> {
   checkAborted(signal)
+  const proxy = await findProxy(new URL(url))
   const stream = got.stream(url, {
+    ...proxy?.options,
     headers: { 'user-agent': 'artifactd', ...headers },
     maxRedirects: MAX_REDIRECTS,
     retry: { limit: 0 },
@@ -89,17 +93,10 @@ export function statusError(
   uri: string,
   { status, headers }: Pick<HttpAnswer, 'status' | 'headers'>,
 ): ArtifactError {
-  const retryAfterMs = parseRetryAfter(headers['retry-after'])
+  const retryAfterMs = parseRetryAfter(headers['retry-after'], headers.date)
   return referenceError(uri, status, `it answers with status ${status}`, {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
-}
-
-/** Milliseconds from now, of a Retry-After header in either of its forms; undefined for any other. */
-function parseRetryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
 }
 
 export function unsupported(uri: string, reason: string): ArtifactError {

@@ -1,12 +1,16 @@
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
-import got, { type Request, type Response, TimeoutError } from 'got'
+import got, { type Request, type Response } from 'got'
 import type { z } from 'zod'
 import type { RemoteMark } from '../catalog/catalog.js'
-import { ArtifactError, systemCode } from '../errors.js'
+import { ArtifactError } from '../errors.js'
+import { findProxy, type HttpProxy } from '../net/find-proxy.js'
+import { parseRetryAfter } from '../net/parse-retry-after.js'
+import type { RateLimit } from '../net/rate-limit.js'
 import { checkAborted } from '../store/progress.js'
 import { checkRemoteUrl } from '../store/settings.js'
 import { API_PATH, errorMessage, MAX_ANSWER_BYTES, STORE_HEADER } from './messages.js'
+import { networkError } from './network-error.js'
 import { formatSince, SINCE_HEADER } from './since-header.js'
 
 /** Longest answer to a request that failed: an error of ours is far shorter. */
@@ -35,12 +39,16 @@ export interface HttpAnswer {
   url: string
   status: number
   storeId: string
-  body: AsyncIterable<Buffer>
+  body: AsyncIterable<Uint8Array>
 }
 
 export interface HttpTransportOptions {
   /** Default null: none is sent. */
   apiKey?: string | null
+  /** Certificates in PEM form that are trusted instead of the system's. */
+  ca?: string[]
+  /** What all bodies pass, in both directions. Default: none. */
+  limit?: RateLimit
   timeouts?: HttpTimeouts
 }
 
@@ -68,16 +76,16 @@ export class HttpTransport {
     for (const [name, value] of Object.entries(request.query ?? {})) {
       url.searchParams.set(name, value)
     }
-    const call = this.#start(url, request)
+    const call = this.#start(url, request, await findProxy(url))
     let response: Response
     try {
       ;[response] = (await once(call.stream, 'response')) as [Response]
     } catch (error) {
-      throw call.explain(error)
+      throw call.options.explain(error)
     }
     const status = response.statusCode
     const storeId = response.headers[STORE_HEADER]
-    if (status < 200 || status > 299) throw await this.#toError(call, status)
+    if (status < 200 || status > 299) throw await this.#toError(call, response)
     if (typeof storeId !== 'string' || !/^[0-9a-f]{32}$/.test(storeId)) {
       call.stream.destroy()
       throw invalidAnswer('it does not say which store it is of', { url: url.href, status })
@@ -85,8 +93,9 @@ export class HttpTransport {
     return { url: url.href, status, storeId, body: call.read() }
   }
 
-  #start(url: URL, { method = 'GET', type, body, signal, since }: HttpRequest): HttpCall {
-    const { apiKey = null, timeouts = {} } = this.#options
+  #start(url: URL, request: HttpRequest, proxy: HttpProxy | undefined): HttpCall {
+    const { method = 'GET', type, body, signal, since } = request
+    const { apiKey = null, ca, limit, timeouts = {} } = this.#options
     const { connectMs = 5000, idleMs = 60_000 } = timeouts
     // What the body itself throws, for got would wrap it into an error of its own.
     let failure: { error: unknown } | undefined
@@ -94,7 +103,7 @@ export class HttpTransport {
       body === undefined || typeof body === 'string' || Buffer.isBuffer(body)
         ? body
         : Readable.from(
-            watchErrors(body, error => {
+            watchErrors(limit ? limit.pass(body, signal) : body, error => {
               failure = { error }
             }),
             { objectMode: false },
@@ -108,6 +117,8 @@ export class HttpTransport {
         ...(apiKey !== null && { authorization: `Bearer ${apiKey}` }),
       },
       ...(upload !== undefined && { body: upload }),
+      ...proxy?.options,
+      ...(ca && { https: { certificateAuthority: ca } }),
       signal,
       retry: { limit: 0 },
       timeout: {
@@ -122,48 +133,66 @@ export class HttpTransport {
     })
     const explain = (error: unknown) => {
       checkAborted(signal)
-      return failure ? failure.error : networkError(error, url)
+      return failure ? failure.error : networkError(error, url, proxy)
     }
-    return new HttpCall(stream, url, explain)
+    return new HttpCall(stream, { url, proxy, limit, signal, explain })
   }
 
-  async #toError(call: HttpCall, status: number): Promise<ArtifactError> {
-    const details = { url: call.url.href, status }
+  async #toError(call: HttpCall, response: Response): Promise<ArtifactError> {
+    const { headers, statusCode: status } = response
+    const { url, proxy } = call.options
+    const retryAfterMs = parseRetryAfter(headers['retry-after'], headers.date)
+    const details = {
+      url: url.href,
+      status,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    }
     const bytes = await readAll(call.read(), MAX_ERROR_BYTES)
     const given = errorMessage.safeParse(bytes && parseJson(bytes)).data?.error
     if (status === 401 || status === 403) {
-      const message = given?.message ?? `${call.url.origin} refuses the API key`
+      const message = given?.message ?? `${url.origin} refuses the API key`
       return new ArtifactError('REMOTE_UNAUTHORIZED', message, { details })
     }
-    if (given) return given
-    if (status >= 500) {
-      const message = `${call.url.href} answers with status ${status}`
+    if (given) return withDetails(given, { retryAfterMs })
+    if (status === 407 && proxy) {
+      const message = `the proxy ${proxy.origin} wants credentials: http://NAME:PASSWORD@HOST`
+      return new ArtifactError('REMOTE_UNREACHABLE', message, { details })
+    }
+    if (status >= 500 || status === 429) {
+      const message = `${url.href} answers with status ${status}`
       return new ArtifactError('REMOTE_FAILED', message, { details })
     }
     return invalidAnswer(`it has status ${status} and no error of ours`, details)
   }
 }
 
+interface HttpCallOptions {
+  url: URL
+  proxy: HttpProxy | undefined
+  limit: RateLimit | undefined
+  signal: AbortSignal | undefined
+  /** The error to throw for one that the stream gave. */
+  explain: (error: unknown) => unknown
+}
+
 /** One exchange under way. */
 class HttpCall {
-  readonly url: URL
   readonly stream: Request
-  /** The error to throw for one that the stream gave. */
-  readonly explain: (error: unknown) => unknown
+  readonly options: HttpCallOptions
 
-  constructor(stream: Request, url: URL, explain: (error: unknown) => unknown) {
+  constructor(stream: Request, options: HttpCallOptions) {
     this.stream = stream
-    this.url = url
-    this.explain = explain
+    this.options = options
     // Whoever reads gets the error; one that comes between two reads must not end the process.
     stream.on('error', () => {})
   }
 
-  async *read(): AsyncGenerator<Buffer, void, undefined> {
+  async *read(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { limit, signal, explain } = this.options
     try {
-      for await (const part of this.stream) yield part as Buffer
+      yield* limit ? limit.pass(this.stream, signal) : this.stream
     } catch (error) {
-      throw this.explain(error)
+      throw explain(error)
     } finally {
       this.stream.destroy()
     }
@@ -216,21 +245,11 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-function networkError(error: unknown, url: URL): ArtifactError {
-  const system = systemCode(error)
-  const details = { url: url.href, system }
-  // The error that got makes holds the headers, and so the key.
-  const { message, cause } = error as Error
-  if (system?.startsWith('HPE_')) {
-    const text = `${url.origin} does not speak HTTP: ${message}`
-    return new ArtifactError('REMOTE_INVALID', text, { cause, details })
-  }
-  const reason =
-    error instanceof TimeoutError ? `no answer in time (${error.event}, ${error.message})` : message
-  return new ArtifactError('REMOTE_UNREACHABLE', `cannot reach ${url.origin}: ${reason}`, {
-    cause,
-    details,
-  })
+/** The other side's error, with what the head of its answer says. */
+function withDetails(error: ArtifactError, { retryAfterMs }: { retryAfterMs: number | undefined }) {
+  if (retryAfterMs === undefined) return error
+  const { code, message, details } = error
+  return new ArtifactError(code, message, { details: { ...details, retryAfterMs } })
 }
 
 async function* watchErrors(

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pRetry from 'p-retry'
 import { ArtifactError } from '../errors.js'
 import { checkAborted } from '../store/progress.js'
@@ -6,18 +7,23 @@ import type { CallOptions, Remote } from './remote.js'
 /** Pauses double from 200 ms to 10 s, each times a random factor from 1 to 2. */
 const MIN_PAUSE_MS = 200
 const MAX_PAUSE_MS = 10_000
+/** The longest that a server's Retry-After is kept to; the pause comes on top. */
+const MAX_RETRY_AFTER_MS = 60_000
 
 export interface RetryOptions {
   /** Attempts after the first. Default 5. */
   retries?: number
+  /** Waits, by default with a timer; rejects when the signal is aborted. */
+  wait?: (ms: number, signal?: AbortSignal) => Promise<unknown>
 }
 
 /**
  * The same remote, whose calls are tried again when they fail with an error that the table marks
- * as retryable. The last error is thrown. An aborted signal ends a pause at once.
+ * as retryable, and not before the time that the server gave. The last error is thrown. An aborted signal ends a pause at once.
  * `fetch` is not tried again once it gave a record.
  */
-export function retryRemote(remote: Remote, { retries = 5 }: RetryOptions = {}): Remote {
+export function retryRemote(remote: Remote, options: RetryOptions = {}): Remote {
+  const { retries = 5, wait = (ms, signal) => sleep(ms, undefined, { signal }) } = options
   const retry = <T>(work: () => Promise<T>, { signal }: CallOptions = {}): Promise<T> =>
     pRetry(work, {
       retries,
@@ -25,7 +31,12 @@ export function retryRemote(remote: Remote, { retries = 5 }: RetryOptions = {}):
       maxTimeout: MAX_PAUSE_MS,
       randomize: true,
       signal,
-      shouldRetry: ({ error }) => error instanceof ArtifactError && error.retryable,
+      shouldRetry: async ({ error }) => {
+        if (!(error instanceof ArtifactError) || !error.retryable) return false
+        const askedMs = Number(error.details.retryAfterMs ?? 0)
+        if (askedMs > 0) await wait(Math.min(askedMs, MAX_RETRY_AFTER_MS), signal)
+        return true
+      },
     }).catch(error => {
       checkAborted(signal)
       throw error

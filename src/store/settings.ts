@@ -5,6 +5,7 @@ import { ensureFolder, syncFolder } from '../disk/publish.js'
 import { ArtifactError, storeError, systemCode } from '../errors.js'
 import { homePaths } from '../model/home.js'
 import { checkEntity, checkProject, DEFAULT_ENTITY, DEFAULT_PROJECT } from '../model/names.js'
+import { parseBytes } from '../model/parse-bytes.js'
 
 /** How a process is set up: environment over `config.json` over defaults. */
 export interface Settings {
@@ -18,6 +19,16 @@ export interface Settings {
   entity: string
   /** `ARTIFACT_PROJECT`, else `project` of config.json, else "uncategorized". */
   project: string
+  /**
+   * `ARTIFACT_CA_FILE`, else `caFile` of config.json: an absolute path, or null. Its certificates (PEM)
+   * are trusted instead of the system's.
+   */
+  caFile: string | null
+  /**
+   * `ARTIFACT_LIMIT`, else `limit` of config.json, such as `10MB`: bytes a second that this process
+   * sends and receives together. Null: no limit.
+   */
+  limit: number | null
   /** `ARTIFACT_MODE`; `offline` contacts no remote. Default `online`. */
   mode: 'online' | 'offline'
   /** `ARTIFACT_DAEMON`; `never` starts no artifactd. Default `auto`. */
@@ -29,7 +40,11 @@ export interface ConfigFile {
   remote?: string
   entity?: string
   project?: string
+  caFile?: string
+  limit?: string
 }
+
+const MIN_LIMIT = 10_000
 
 type Environment = Record<string, string | undefined>
 
@@ -42,12 +57,16 @@ export function readSettings(env: Environment, { home }: { home?: string } = {})
   const root = resolveHome(home ?? (env.ARTIFACT_HOME || undefined))
   const config = readConfig(root)
   const remote = env.ARTIFACT_REMOTE || config.remote || null
+  const caFile = env.ARTIFACT_CA_FILE || config.caFile
+  const limit = env.ARTIFACT_LIMIT || config.limit
   return {
     home: root,
     remote: remote === null ? null : checkRemoteUrl(remote),
     apiKey: env.ARTIFACT_API_KEY || readKey(root),
     entity: checkEntity(env.ARTIFACT_ENTITY || config.entity || DEFAULT_ENTITY),
     project: checkProject(env.ARTIFACT_PROJECT || config.project || DEFAULT_PROJECT),
+    caFile: caFile ? resolve(caFile) : null,
+    limit: limit ? parseLimit(limit) : null,
     mode: choose(env, 'ARTIFACT_MODE', ['online', 'offline']),
     daemon: choose(env, 'ARTIFACT_DAEMON', ['auto', 'never']),
   }
@@ -91,6 +110,17 @@ export function checkRemoteUrl(text: string): string {
   return url.href.replace(/\/+$/, '')
 }
 
+/**
+ * Bytes a second of a text such as `10MB`, `512KiB` or `10MB/s`.
+ * @throws `INVALID_CONFIG` for anything else, and below 10 kB, where connections would time out.
+ */
+export function parseLimit(text: string): number {
+  const bytes = parseBytes(text.replace(/\/s$/, ''))
+  if (bytes !== undefined && bytes >= MIN_LIMIT) return bytes
+  const message = `a limit is bytes a second, at least 10KB, such as 10MB, and not "${text}"`
+  throw new ArtifactError('INVALID_CONFIG', message, { details: { limit: text } })
+}
+
 function resolveHome(given: string | undefined): string {
   if (given !== undefined) return resolve(given)
   const { data } = envPaths('artifactd', { suffix: '' })
@@ -110,7 +140,7 @@ function readConfig(home: string): ConfigFile {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new ArtifactError('INVALID_CONFIG', `${path} must hold an object`)
   }
-  for (const key of ['remote', 'entity', 'project'] as const) {
+  for (const key of ['remote', 'entity', 'project', 'caFile', 'limit'] as const) {
     const value = (config as Record<string, unknown>)[key]
     if (value === undefined || typeof value === 'string') continue
     throw new ArtifactError('INVALID_CONFIG', `"${key}" in ${path} must be a string`)

@@ -14,9 +14,18 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** What an unchanged `put` has no use for: each package, or folder, takes its time to load. */
 const HEAVY = [
-  ...['got', 'fastify', 'zod', 'pino', 'chokidar', 'p-retry', '@aws-sdk', '@google-cloud'].map(
-    name => `/node_modules/${name}/`,
-  ),
+  ...[
+    'got',
+    'fastify',
+    'zod',
+    'pino',
+    'chokidar',
+    'p-retry',
+    'https-proxy-agent',
+    'proxy-from-env',
+    '@aws-sdk',
+    '@google-cloud',
+  ].map(name => `/node_modules/${name}/`),
   ...['src/remote', 'src/sync/push', 'server', 'daemon'].map(path => join(root, path)),
 ]
 

@@ -8,7 +8,7 @@ const LAYERS = [
   ['src/errors'],
   ['src/model'],
   ['src/disk'],
-  ['src/ipc'],
+  ['src/ipc', 'src/net'],
   ['src/hash', 'src/pack', 'src/chunk'],
   ['src/blobs', 'src/catalog'],
   ['src/store'],

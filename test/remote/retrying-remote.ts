@@ -30,6 +30,25 @@ t.test('what may succeed later is tried again', async t => {
   t.same((await remote.capabilities()).digests, ['md5'], 'algorithms from later are left out')
 })
 
+t.test('a server that says when is asked again no earlier, within bounds', async t => {
+  const answers: [number, Record<string, string>, string][] = [
+    [429, { 'retry-after': '7' }, ''],
+    [503, { 'retry-after': new Date(Date.now() + 3_600_000).toUTCString() }, ''],
+    [503, { 'retry-after': '2' }, '{"error":{"code":"STORE_BUSY","message":"x"}}'],
+    [503, {}, ''],
+  ]
+  const { url, count } = await startFakeServer(t, (_, response) => {
+    const [status, headers, body] = answers.shift() ?? [400, {}, '']
+    response.writeHead(status, headers).end(body)
+  })
+  const waits: number[] = []
+  const wait = async (ms: number) => waits.push(ms)
+  const remote = retryRemote(openHttpRemote({ url }), { retries: 3, wait })
+  await t.rejects(remote.capabilities(), { code: 'REMOTE_FAILED', details: { status: 503 } })
+  t.same(waits, [7000, 60_000, 2000])
+  t.equal(count(), 4)
+})
+
 t.test('what cannot succeed is not', async t => {
   const { url, count } = await startFakeServer(t, (_, response) => {
     response.writeHead(401).end()
