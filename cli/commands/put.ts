@@ -26,15 +26,15 @@ export interface PutOptions {
   symlinks?: 'follow' | 'refuse'
   checksum?: boolean
   maxObjects?: number
+  incremental?: boolean
+  remove?: string[]
   group?: string
   upsert?: boolean
   wait?: boolean
 }
 
 export async function put(paths: string[], options: PutOptions, context: Context): Promise<Result> {
-  if (options.upsert && options.alias) {
-    throw new ArtifactError('USAGE', 'parts have no aliases: give them to `artifact finish`')
-  }
+  checkUsage(paths, options)
   const sources: Source[] = []
   for (const path of paths) sources.push(await parseSource(path, context))
   const defaults = openContext(context)
@@ -51,8 +51,11 @@ export async function put(paths: string[], options: PutOptions, context: Context
     type: options.type ?? DEFAULT_TYPE,
     description: options.description,
     metadata: options.metadata === undefined ? undefined : parseMetadata(options.metadata),
+    incremental: options.incremental ?? false,
     home: workspace.settings.home,
   })
+  // What is given to be added may come where something was.
+  for (const path of options.remove ?? []) await artifact.remove(path)
   const progress = sumProgress(context)
   for (const { kind, path, target } of sources) {
     const add = { name: target, signal: context.signal, exclusive: true, ...progress() }
@@ -93,6 +96,17 @@ export async function put(paths: string[], options: PutOptions, context: Context
     warnings,
   }
   return { data, text: describe(data, workspace) }
+}
+
+function checkUsage(
+  paths: string[],
+  { upsert, alias, incremental, remove, name }: PutOptions,
+): void {
+  const usage = (message: string) => new ArtifactError('USAGE', message)
+  if (upsert && alias) throw usage('parts have no aliases: give them to `artifact finish`')
+  if (upsert && incremental) throw usage('choose --upsert or --incremental')
+  if (remove && !incremental) throw usage('--remove goes with --incremental')
+  if (paths.length === 0 && name === undefined) throw usage('name the artifact: -n NAME')
 }
 
 /** Adds to the open version of the group. */

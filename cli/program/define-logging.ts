@@ -22,7 +22,7 @@ export function defineLogging(program: Program, context: Context, print: Print):
   program
     .command('put')
     .description('log files, folders and references as a version of an artifact')
-    .argument('<path[=name]...>', 'file, folder or URI, and its path in the artifact')
+    .argument('[path[=name]...]', 'file, folder or URI, and its path in the artifact')
     .option('-n, --name <name>', 'artifact (default: base name of the first path)')
     .option('-t, --type <type>', 'type of a new artifact', 'dataset')
     .addOption(
@@ -47,11 +47,21 @@ export function defineLogging(program: Program, context: Context, print: Print):
         .argParser(parseCount)
         .default(10_000),
     )
+    .option('--incremental', 'merge onto the latest version: add and replace, keep the rest')
+    .addOption(
+      new Option(
+        '--remove <path>',
+        'with --incremental: take a file or folder out; may be repeated',
+      ).argParser(collect),
+    )
     .option('--group <group>', 'what parallel runs that build one version have in common')
     .option('--upsert', 'add to the version of the group, which comes to be with `finish`')
     .option('--wait', 'wait until the remote has it')
     .addOption(jsonOption())
-    .action(async (paths, options) => {
+    .action(async (paths, options, command) => {
+      if (paths.length === 0 && !options.remove) {
+        command.error("error: missing required argument 'path[=name]'")
+      }
       const { put } = await import('../commands/put.js')
       await print(put(paths, options, context))
     })
