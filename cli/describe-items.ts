@@ -53,6 +53,9 @@ function adviseOn({ kind, project, name, id, group, error }: ItemStatus): string
       `artifact get ${part} --root DIR && artifact put DIR -n ${project}/${name}`
     )
   }
+  if (kind === 'version' && error?.code === 'TYPE_CONFLICT') {
+    return `\n         to give it another name: artifact sync --rename ${project}/${name}=NEW`
+  }
   if (kind === 'finish' && error?.code === 'ENTRY_CONFLICT') {
     return `\n         artifact finish ${project}/${name} --group ${group} --on-conflict last`
   }

@@ -36,6 +36,7 @@ export const ERRORS = {
   TOO_MANY_ROWS: row(400, 1, 'make several tables and add a PartitionedTable of their folder'),
   ENTRY_CONFLICT: row(409, 1, 'give one of them another name, or pass overwrite'),
   TYPE_CONFLICT: row(409, 1, 'a name has one type in a project; use that type or another name'),
+  RENAME_REFUSED: row(409, 1, 'see `artifact status` for what failed, and why'),
   GROUP_REQUIRED: row(400, 2, 'pass group to init, distributedId to the call, or --group'),
   ARTIFACT_FINALIZED: row(409, 1, 'a logged artifact is immutable; build a new one'),
   ARTIFACT_NOT_LOGGED: row(409, 1, 'await `committed` first'),

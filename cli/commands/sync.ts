@@ -1,18 +1,22 @@
-import { syncWorkspace } from '../../src/artifact/workspace.js'
+import { syncWorkspace, type Workspace } from '../../src/artifact/workspace.js'
 import { ArtifactError, ERRORS } from '../../src/errors.js'
+import { checkName } from '../../src/model/names.js'
+import { parseCollectionName } from '../../src/model/reference-name.js'
 import { parseLimit } from '../../src/store/settings.js'
+import { renamePending } from '../../src/sync/rename-pending.js'
 import type { SyncEvent, SyncReport, VersionProgress } from '../../src/sync/sync-report.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
 
 export async function sync(
-  { retry, limit }: { retry?: boolean; limit?: string },
+  { retry, rename, limit }: { retry?: boolean; rename?: string; limit?: string },
   context: Context,
 ): Promise<Result> {
   const workspace = openContext(context, () =>
     limit === undefined ? {} : { limit: parseLimit(limit) },
   )
   const { settings, store } = workspace
+  const renamed = rename === undefined ? undefined : await renameTo(rename, workspace, context)
   const { items } = await store.catalog.listPending()
   if (settings.remote === null && items.every(({ remote }) => remote === null)) {
     if (items.length > 0) {
@@ -31,6 +35,7 @@ export async function sync(
     )
   }
   const lines = [
+    ...(renamed ? [`renamed ${count(renamed.versions, 'version')} to ${renamed.name}`] : []),
     ...describeSynced(report),
     ...report.failed.map(
       ({ project, name, id, error }) =>
@@ -42,7 +47,18 @@ export async function sync(
       `(${formatBytes(report.wireBytes)} on the wire), ` +
       `${formatBytes(report.skippedBytes)} was there already, ${count(report.requests, 'request')}`,
   ]
-  return { data: report, text: lines.join('\n'), exitCode: exitCodeOf(report) }
+  const data = { ...report, ...(renamed && { renamed: renamed.versions }) }
+  return { data, text: lines.join('\n'), exitCode: exitCodeOf(report) }
+}
+
+/** `[PROJECT/]OLD=NEW` */
+async function renameTo(text: string, { settings, store }: Workspace, { signal }: Context) {
+  const at = text.indexOf('=')
+  if (at === -1) throw new ArtifactError('USAGE', `--rename takes OLD=NEW, not "${text}"`)
+  const from = parseCollectionName(text.slice(0, at), settings)
+  const to = checkName(text.slice(at + 1))
+  const versions = await renamePending(store, { from, to }, { signal })
+  return { versions, name: `${from.project}/${to}` }
 }
 
 /** A line for each, and one for all parts of a name. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { ErrorData } from '../errors.js'
 import type { Piece } from '../model/entry.js'
 import { NO_NUMBER, type VersionContent, type VersionState } from '../model/version.js'
+import { applyRename } from './apply-rename.js'
 import { applyUnsettled, putSent } from './apply-unsettled.js'
 import { applyClose, applyFinish, applyUpsert, settleOpen } from './apply-upsert.js'
 import type { LogAnswer, PendingItem } from './catalog.js'
@@ -68,6 +69,8 @@ export async function applyRecord(
       return endEra(txn, seq)
     case 'era':
       return applyEra(txn, seq, record)
+    case 'rename':
+      return applyRename(txn, record)
     case 'unsettled':
       return applyUnsettled(txn, record)
     case 'upsert':

@@ -104,6 +104,12 @@ export interface FoundVersion {
   settled: boolean
 }
 
+export interface RenameRequest {
+  from: CollectionName
+  /** In the same project. */
+  to: string
+}
+
 /**
  * How far the journal of a server went: `seq` records, the last of them of the era `era` (random,
  * another with each start of the server). A store that was put back to an older state, and got new
@@ -314,6 +320,14 @@ export interface Catalog {
    * @returns how many items.
    */
   unsettle(storeId: string): Promise<number>
+  /**
+   * Puts all that is pending of a collection whose type the remote refused under another name, in the
+   * same order and behind what is there; ids and content stay. Once it is done, it does nothing.
+   * @returns how many versions.
+   * @throws `RENAME_REFUSED` when nothing was refused because of its type, or parts of a version that
+   *   a group builds are pending; `TYPE_CONFLICT` when the new name has another type here.
+   */
+  rename(request: RenameRequest): Promise<number>
   /** A server begins to serve this store. */
   beginEra(): Promise<void>
   /** Whether the journal of this store holds everything that it did at that point of its history. */
@@ -360,6 +374,7 @@ export const CATALOG_METHODS: Record<keyof Catalog, 'reads' | 'writes'> = {
   settle: 'writes',
   findMark: 'reads',
   unsettle: 'writes',
+  rename: 'writes',
   beginEra: 'writes',
   knows: 'reads',
   setPendingError: 'writes',

@@ -25,6 +25,7 @@ import type {
   PlacedKey,
   ReferenceContent,
   RemoteMark,
+  RenameRequest,
   SettledItem,
   StoreState,
   VersionFilter,
@@ -50,6 +51,7 @@ import {
   planLog,
   planRemoval,
 } from './plan-commit.js'
+import { planRename } from './plan-rename.js'
 import { planClose, planFinish, planUpsert } from './plan-upsert.js'
 import { type Database, locateIn, type Transaction } from './transaction.js'
 
@@ -279,6 +281,11 @@ export class LevelCatalog implements Catalog {
       const answer = { ...NO_ANSWER, number: sent.size }
       return { record: { t: 'unsettled', at, storeId }, answer }
     })
+    return number
+  }
+
+  async rename(request: RenameRequest): Promise<number> {
+    const { number } = await this.#commits.commit((txn, at) => planRename(txn, at, request))
     return number
   }
 

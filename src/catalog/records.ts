@@ -1,7 +1,7 @@
 import type { BlobKey } from '../model/blob-key.js'
 import type { Piece } from '../model/entry.js'
 import type { OpenName } from '../model/open-version-id.js'
-import type { Version, VersionContent } from '../model/version.js'
+import type { CollectionName, Version, VersionContent } from '../model/version.js'
 import type { History, PlacedKey, SettledItem } from './catalog.js'
 import type { FinishRequest, UpsertRequest } from './open-version.js'
 
@@ -48,6 +48,8 @@ export type JournalRecord =
     }
   /** A remote lost what it took: all of it is pending again. */
   | { t: 'unsettled'; at: string; storeId: string }
+  /** What is pending of a collection goes under another name, in the same project. */
+  | { t: 'rename'; at: string; from: CollectionName; to: string }
   /** A server over this store began; `id` is random. */
   | { t: 'era'; at: string; id: string }
   | { t: 'removed'; at: string; places: PlacedKey[] }

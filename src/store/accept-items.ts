@@ -14,6 +14,7 @@ import {
 } from '../model/names.js'
 import { MAX_PIECE_BYTES } from '../model/piece.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import { checkTakenType } from './check-taken-type.js'
 import { finishVersion } from './finish-version.js'
 import { holdsEntries } from './holds-entries.js'
 import { ManifestChecker } from './manifest-checker.js'
@@ -149,7 +150,10 @@ class Acceptor {
   ): Promise<CommitResult> {
     for (let attempt = 1; ; attempt += 1) {
       const { lacking, packs, objects } = await this.#checker.check(version)
-      if (lacking.length > 0) return { status: 'incomplete', pieces: lacking }
+      if (lacking.length > 0) {
+        await checkTakenType(this.#store, version)
+        return { status: 'incomplete', pieces: lacking }
+      }
       // The journal names the packs, so that their locations outlive an index that was not flushed.
       const content = { complete: true, packs, objects, epoch: this.#epoch }
       try {
