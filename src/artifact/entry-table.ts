@@ -3,8 +3,9 @@ import { ArtifactError } from '../errors.js'
 import { compareUtf8, foldersAbove } from '../model/artifact-path.js'
 import type { Algorithm } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
+import { encodeManifestLine, type ManifestLine } from '../model/manifest-line.js'
 import type { EntryRun } from '../store/entry-run.js'
-import { type FolderNode, findEntry, listEntries } from '../store/folder-tree.js'
+import { encodeTree, type FolderNode, findEntry, listEntries } from '../store/folder-tree.js'
 import type { Changes } from '../store/merge-changes.js'
 import { BASE_ORDER, Removals } from './removals.js'
 
@@ -156,6 +157,16 @@ export class EntryTable {
     const single = this.#rows.get(path)
     const found = this.#sorted.flatMap(rows => rows.find(path) ?? [])
     return single ? [single, ...found] : found
+  }
+
+  /** The entries as the manifest has them. @throws as `sorted`. */
+  *encoded(): Generator<ManifestLine, void, undefined> {
+    if (this.#isOneTree(this.#tree)) {
+      const { node, prefix, algorithm } = this.#tree
+      yield* encodeTree(node, prefix, algorithm)
+      return
+    }
+    for (const entry of this.sorted()) yield encodeManifestLine(entry)
   }
 
   /**

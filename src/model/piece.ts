@@ -76,11 +76,7 @@ function encodeKnown({ digest, path, ref, size }: Entry): string {
 
 /** @throws as {@link encodeEntry} */
 function checkEntry({ path, digest, size, ref }: Entry): void {
-  if (typeof path !== 'string' || !isCanonicalPath(path)) {
-    throw new ArtifactError('INVALID_PATH', `not a canonical path: ${show(path)}`, {
-      details: { path },
-    })
-  }
+  checkPath(path)
   if (ref !== undefined && (typeof ref !== 'string' || ref === '')) {
     throw invalid(`entry ${show(path)} has an invalid ref: ${show(ref)}`, { path })
   }
@@ -90,6 +86,13 @@ function checkEntry({ path, digest, size, ref }: Entry): void {
   if (!Number.isSafeInteger(size) || size < 0) {
     throw invalid(`entry ${show(path)} has an invalid size: ${show(size)}`, { path })
   }
+}
+
+function checkPath(path: unknown): void {
+  if (typeof path === 'string' && isCanonicalPath(path)) return
+  throw new ArtifactError('INVALID_PATH', `not a canonical path: ${show(path)}`, {
+    details: { path },
+  })
 }
 
 function isReferenceDigest(digest: unknown): boolean {
@@ -112,6 +115,15 @@ export function encodeEntry(entry: Entry): string {
     throw invalid(`entry ${show(path)} takes more than ${MAX_LINE_BYTES} bytes`, { path })
   }
   return line
+}
+
+/**
+ * As {@link encodeEntry}, for a file whose digest and size were made by this program.
+ * @throws `INVALID_PATH`
+ */
+export function encodeFile(path: string, digest: string, size: number): string {
+  checkPath(path)
+  return `{"digest":"${digest}","path":${JSON.stringify(path)},"size":${size}}\n`
 }
 
 /**

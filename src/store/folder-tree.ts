@@ -1,6 +1,7 @@
 import { compareUtf8 } from '../model/artifact-path.js'
 import { ALGORITHMS, type Algorithm, digestFromBytes } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
+import { createFileEncoder, type ManifestLine } from '../model/manifest-line.js'
 import type { FolderBlock } from './folder-block.js'
 
 /** A folder that was added: its files in UTF-8 order, and the folders in it, see `orderFolders`. */
@@ -15,23 +16,47 @@ export interface FolderNode {
  *
  * @param prefix '' or a path that ends in a slash.
  */
-export function* listEntries(
+export function listEntries(
   node: FolderNode,
   prefix: string,
   algorithm: Algorithm,
 ): Generator<Entry, void, undefined> {
+  return walkTree(node, prefix, ({ block }) => (index, path) => {
+    return entryAt(block, index, { path, algorithm })
+  })
+}
+
+/** As `listEntries`, encoded. */
+export function encodeTree(
+  node: FolderNode,
+  prefix: string,
+  algorithm: Algorithm,
+): Generator<ManifestLine, void, undefined> {
+  return walkTree(node, prefix, ({ block: { sizes, digests } }) => {
+    const encode = createFileEncoder(algorithm, digests)
+    return (index, path) => encode(index, path, sizes[index]!)
+  })
+}
+
+/** @param describe says how to describe the files of a folder, each by its place in it. */
+function* walkTree<T>(
+  node: FolderNode,
+  prefix: string,
+  describe: (node: FolderNode) => (index: number, path: string) => T,
+): Generator<T, void, undefined> {
   const { block, folders } = node
+  const describeFile = describe(node)
   let next = 0
   for (let index = 0; index < block.names.length; index += 1) {
     const name = block.names[index]!
     while (next < folders.length && comesFirst(folders[next]!.name, name)) {
       const { name: folder, node: below } = folders[next++]!
-      yield* listEntries(below, `${prefix}${folder}/`, algorithm)
+      yield* walkTree(below, `${prefix}${folder}/`, describe)
     }
-    yield entryAt(node, index, { path: prefix + name, algorithm })
+    yield describeFile(index, prefix + name)
   }
   for (const { name, node: below } of folders.slice(next)) {
-    yield* listEntries(below, `${prefix}${name}/`, algorithm)
+    yield* walkTree(below, `${prefix}${name}/`, describe)
   }
 }
 
@@ -52,11 +77,11 @@ export function findEntry(tree: FolderNode, path: string, algorithm: Algorithm):
   for (const part of parts) node = node?.folders.find(folder => folder.name === part)?.node
   const index = node?.block.names.indexOf(name) ?? -1
   if (!node || index < 0) return undefined
-  return entryAt(node, index, { path, algorithm })
+  return entryAt(node.block, index, { path, algorithm })
 }
 
 function entryAt(
-  { block }: FolderNode,
+  block: FolderNode['block'],
   index: number,
   { path, algorithm }: { path: string; algorithm: Algorithm },
 ): Entry {

@@ -3,7 +3,8 @@ import type { Hasher } from '../hash/hasher.js'
 import { manifestDigestHeader, manifestDigestLine } from '../model/artifact-digest.js'
 import { hexOf } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
-import { encodeEntry, type PieceBytes, PieceCutter } from '../model/piece.js'
+import { encodeManifestLine, type ManifestLine } from '../model/manifest-line.js'
+import { type PieceBytes, PieceCutter } from '../model/piece.js'
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
 
@@ -40,8 +41,13 @@ export class ManifestWriter {
    * @throws `PIECE_INVALID` when the entry does not come after the one before, and as `encodeEntry`.
    */
   add(entry: Entry): boolean {
-    this.#place(this.#cutter.push(encodeEntry(entry), entry.path))
-    return this.#count(entry)
+    return this.addLine(encodeManifestLine(entry))
+  }
+
+  /** As {@link add}, of an entry that is encoded. */
+  addLine({ path, size, line, digestLine }: ManifestLine): boolean {
+    this.#place(this.#cutter.push(line, path))
+    return this.#count(size, digestLine)
   }
 
   /**
@@ -52,7 +58,9 @@ export class ManifestWriter {
   async copy(piece: Piece, entries: Entry[]): Promise<boolean> {
     if (!this.#cutter.isEmpty) return false
     this.#pieces[this.#placed++] = piece
-    for (const entry of entries) if (this.#count(entry)) await this.turn()
+    for (const entry of entries) {
+      if (this.#count(entry.size, manifestDigestLine(entry))) await this.turn()
+    }
     return true
   }
 
@@ -77,10 +85,10 @@ export class ManifestWriter {
     }
   }
 
-  #count(entry: Entry): boolean {
-    this.#size += entry.size
+  #count(size: number, digestLine: string): boolean {
+    this.#size += size
     this.#fileCount += 1
-    return this.#lines.push(manifestDigestLine(entry)) === TURN
+    return this.#lines.push(digestLine) === TURN
   }
 
   #place(piece: PieceBytes | undefined): void {
