@@ -1,4 +1,5 @@
 import { ArtifactError } from '../errors.js'
+import { compareUtf8 } from '../model/artifact-path.js'
 import { ALGORITHMS, type Algorithm, algorithmById } from '../model/digest.js'
 
 /** Numbers kept of a file's stat: inode, mtime and ctime in nanoseconds. */
@@ -50,9 +51,9 @@ export interface FolderRecordHead {
   dev: bigint
 }
 
-/** Record: version u8, algorithm u8, epoch 8, device u64, count u32, columns, names with NUL ends. */
-const RECORD_VERSION = 1
-const HEAD_BYTES = 22
+/** Record: version u8, algorithm u8, 0 0, count u32, epoch 8, device u64, columns, names with NUL ends. */
+const RECORD_VERSION = 2
+const HEAD_BYTES = 24
 
 /**
  * One record of the stat cache: the files of a folder whose times are older than `before`, so that
@@ -63,35 +64,22 @@ export function encodeFolderRecord(
   { algorithm, epoch, dev, before }: FolderRecordHead & { before: bigint },
 ): Buffer {
   const width = ALGORITHMS[algorithm].bytes
-  const kept: number[] = []
-  for (let index = 0; index < block.names.length; index += 1) {
+  const { names, sizes, stats, digests } = takeFiles(block, width, index => {
     const mtime = block.stats[index * STATS_A_FILE + 1]!
     const ctime = block.stats[index * STATS_A_FILE + 2]!
-    if (block.known[index] === 1 && mtime < before && ctime < before) kept.push(index)
-  }
-  const names = Buffer.from(kept.map(index => `${block.names[index]}\0`).join(''), 'utf8')
-  const row = 8 + STATS_A_FILE * 8 + width
-  const bytes = Buffer.alloc(HEAD_BYTES + kept.length * row + names.length)
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  bytes[0] = RECORD_VERSION
-  bytes[1] = ALGORITHMS[algorithm].id
-  bytes.write(epoch, 2, 'hex')
-  bytes.writeBigUInt64LE(dev, 10)
-  bytes.writeUInt32LE(kept.length, 18)
-  let at = HEAD_BYTES
-  for (const index of kept) {
-    view.setFloat64(at, block.sizes[index]!, true)
-    for (let stat = 0; stat < STATS_A_FILE; stat += 1) {
-      view.setBigUint64(at + 8 + stat * 8, block.stats[index * STATS_A_FILE + stat]!, true)
-    }
-    at += row
-    bytes.set(block.digests.subarray(index * width, (index + 1) * width), at - width)
-  }
-  names.copy(bytes, at)
-  return bytes
+    return block.known[index] === 1 && mtime < before && ctime < before
+  })
+  const head = Buffer.alloc(HEAD_BYTES)
+  head[0] = RECORD_VERSION
+  head[1] = ALGORITHMS[algorithm].id
+  head.writeUInt32LE(names.length, 4)
+  head.write(epoch, 8, 'hex')
+  head.writeBigUInt64LE(dev, 16)
+  const text = Buffer.from(names.map(name => `${name}\0`).join(''), 'utf8')
+  return Buffer.concat([head, bytesOf(sizes), bytesOf(stats), digests, text])
 }
 
-/** A record as it is looked up by a scan, in the order of its names. */
+/** A record as it is looked up, in the order of its names. */
 export interface FolderRecord extends FolderRecordHead {
   block: FolderBlock
 }
@@ -100,25 +88,85 @@ export interface FolderRecord extends FolderRecordHead {
 export function decodeFolderRecord(bytes: Buffer): FolderRecord | undefined {
   if (bytes[0] !== RECORD_VERSION) return undefined
   const algorithm = algorithmById(bytes[1]!)
-  const width = ALGORITHMS[algorithm].bytes
-  const count = bytes.readUInt32LE(18)
-  const row = 8 + STATS_A_FILE * 8 + width
-  const end = HEAD_BYTES + count * row
-  const names = bytes.toString('utf8', end).split('\0')
+  const count = bytes.readUInt32LE(4)
+  let at = HEAD_BYTES
+  // A copy of its own, for columns must begin at multiples of what is in them.
+  const take = (length: number) => {
+    at += length
+    return new Uint8Array(bytes.subarray(at - length, at)).buffer
+  }
+  const sizes = new Float64Array(take(count * 8))
+  const stats = new BigUint64Array(take(count * STATS_A_FILE * 8))
+  const digests = new Uint8Array(take(count * ALGORITHMS[algorithm].bytes))
+  const names = bytes.toString('utf8', at).split('\0')
   names.pop()
   if (names.length !== count) {
     throw new ArtifactError('STORE_DAMAGED', 'a record of the stat cache is damaged')
   }
-  const block = createBlock(names, width)
-  block.known.fill(1)
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  for (let index = 0, at = HEAD_BYTES; index < count; index += 1, at += row) {
-    block.sizes[index] = view.getFloat64(at, true)
-    for (let stat = 0; stat < STATS_A_FILE; stat += 1) {
-      block.stats[index * STATS_A_FILE + stat] = view.getBigUint64(at + 8 + stat * 8, true)
-    }
-    block.digests.set(bytes.subarray(at + row - width, at + row), index * width)
+  const block = { names, sizes, stats, digests, known: new Uint8Array(count).fill(1) }
+  return { algorithm, epoch: bytes.toString('hex', 8, 16), dev: bytes.readBigUInt64LE(16), block }
+}
+
+/** The files of a block for which `isTaken` holds. */
+function takeFiles(
+  block: FolderBlock,
+  digestBytes: number,
+  isTaken: (index: number) => boolean,
+): FolderBlock {
+  const taken = Array.from(block.names.keys()).filter(isTaken)
+  if (taken.length === block.names.length) return block
+  const some = createBlock(
+    taken.map(index => block.names[index]!),
+    digestBytes,
+  )
+  for (const [to, from] of taken.entries()) {
+    some.sizes[to] = block.sizes[from]!
+    some.known[to] = block.known[from]!
+    some.stats.set(statsAt(block, from), to * STATS_A_FILE)
+    some.digests.set(digestAt(block, from, digestBytes), to * digestBytes)
   }
-  const dev = bytes.readBigUInt64LE(10)
-  return { algorithm, epoch: bytes.toString('hex', 2, 10), dev, block }
+  return some
+}
+
+/**
+ * Takes over the digests of files that look as they did; both blocks are in the same order.
+ * @param old what a record says of the same folder on the same device.
+ */
+export function fillKnown(block: FolderBlock, old: FolderBlock, digestBytes: number): void {
+  if (isSameFolder(block, old)) {
+    block.digests.set(old.digests)
+    block.known.fill(1)
+    return
+  }
+  let at = 0
+  for (let index = 0; index < block.names.length; index += 1) {
+    const name = block.names[index]!
+    while (at < old.names.length && compareUtf8(old.names[at]!, name) < 0) at += 1
+    if (old.names[at] !== name || block.sizes[index] !== old.sizes[at]) continue
+    if (!bytesOf(statsAt(block, index)).equals(bytesOf(statsAt(old, at)))) continue
+    block.digests.set(digestAt(old, at, digestBytes), index * digestBytes)
+    block.known[index] = 1
+  }
+}
+
+/** Mostly nothing has changed, which a few calls of the engine find out. */
+function isSameFolder(block: FolderBlock, old: FolderBlock): boolean {
+  return (
+    block.names.length === old.names.length &&
+    bytesOf(block.sizes).equals(bytesOf(old.sizes)) &&
+    bytesOf(block.stats).equals(bytesOf(old.stats)) &&
+    block.names.every((name, index) => name === old.names[index])
+  )
+}
+
+function statsAt({ stats }: FolderBlock, index: number): BigUint64Array {
+  return stats.subarray(index * STATS_A_FILE, (index + 1) * STATS_A_FILE)
+}
+
+function digestAt({ digests }: FolderBlock, index: number, digestBytes: number): Uint8Array {
+  return digests.subarray(index * digestBytes, (index + 1) * digestBytes)
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float64Array | BigUint64Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }

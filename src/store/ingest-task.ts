@@ -1,7 +1,6 @@
 import ignore from 'ignore'
 import type { BlobKind } from '../model/blob-key.js'
 import type { FileColumns, FileIngester, Policy } from './file-ingester.js'
-import { decodeFolderRecord } from './folder-block.js'
 import { type ScannedFolder, type ScanRequest, scanFolder } from './scan-folder.js'
 
 /** What an ingest asks of its workers. */
@@ -16,9 +15,7 @@ export type IngestTask =
 export interface ScanTask extends Pick<ScanRequest, 'root' | 'refuseLinks' | 'digestBytes'> {
   /** gitignore rules. */
   patterns: string[]
-  /** The removal epoch: records of another do not count. */
-  epoch: string
-  folders: { folder: string; ancestors: string[]; record: string | null }[]
+  folders: Pick<ScanRequest, 'folder' | 'ancestors'>[]
 }
 
 export function runIngestTask(ingester: FileIngester, task: IngestTask): unknown {
@@ -38,11 +35,7 @@ export function runIngestTask(ingester: FileIngester, task: IngestTask): unknown
   }
 }
 
-function scanFolders({ folders, patterns, epoch, ...request }: ScanTask): ScannedFolder[] {
+function scanFolders({ folders, patterns, ...request }: ScanTask): ScannedFolder[] {
   const rules = patterns.length > 0 ? ignore({ ignorecase: false }).add(patterns) : undefined
-  return folders.map(({ folder, ancestors, record: text }) => {
-    const record = text === null ? undefined : decodeFolderRecord(Buffer.from(text, 'base64'))
-    const current = record?.epoch === epoch ? record : undefined
-    return scanFolder({ ...request, folder, ancestors, rules, record: current })
-  })
+  return folders.map(at => scanFolder({ ...request, ...at, rules }))
 }

@@ -1,10 +1,10 @@
 import { type BigIntStats, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Catalog } from '../catalog/catalog.js'
+import type { Catalog, StoreState } from '../catalog/catalog.js'
 import { storeError } from '../errors.js'
 import { ALGORITHMS, type Algorithm } from '../model/digest.js'
 import { LARGE_BYTES, TREE_BATCH_BYTES } from './file-ingester.js'
-import { encodeFolderRecord, STATS_A_FILE } from './folder-block.js'
+import { decodeFolderRecord, encodeFolderRecord, fillKnown, STATS_A_FILE } from './folder-block.js'
 import type { FolderNode } from './folder-tree.js'
 import type { Ingest } from './ingest.js'
 import { checkAborted } from './progress.js'
@@ -12,7 +12,7 @@ import type { ScannedFolder } from './scan-folder.js'
 import { fileError } from './source-file.js'
 
 /** Folders that are scanned in one task. */
-const FOLDERS_A_SCAN = 32
+const FOLDERS_A_SCAN = 8
 /** Files that are read in one task, however small. */
 const FILES_A_READ = 1024
 /** Records of the stat cache that wait to become durable, before the packs are flushed for them. */
@@ -68,9 +68,12 @@ export async function ingestTree(
     throw fileError(error, root)
   }
   target.ingest.prepare()
-  const { epoch, empty } = await target.catalog.describe()
+  // Folders are looked through while the catalog opens, which takes as long.
+  const state = target.catalog.describe()
+  // Whoever needs it is told of its failure.
+  state.catch(() => {})
   const before = await readClock(target.ingest, root)
-  const tree = new TreeIngest(target, root, { ...options, epoch, before, mayHave: !empty })
+  const tree = new TreeIngest(target, root, { ...options, state, before })
   const [node] = await tree.add([{ folder: '', ancestors: [real] }])
   return node!
 }
@@ -94,19 +97,20 @@ function touch(file: string): BigIntStats {
   }
 }
 
+interface TreeSetting extends TreeOptions {
+  state: Promise<StoreState>
+  before: bigint
+}
+
 class TreeIngest {
   readonly #target: TreeTarget
   readonly #root: string
-  readonly #options: TreeOptions & { epoch: string; before: bigint; mayHave: boolean }
+  readonly #options: TreeSetting
   readonly #width: number
   #recordBytes = 0
   #failure: { error: unknown } | undefined
 
-  constructor(
-    target: TreeTarget,
-    root: string,
-    options: TreeOptions & { epoch: string; before: bigint; mayHave: boolean },
-  ) {
+  constructor(target: TreeTarget, root: string, options: TreeSetting) {
     this.#target = target
     this.#root = root
     this.#options = options
@@ -123,23 +127,20 @@ class TreeIngest {
   }
 
   async #addGroup(folders: FolderAt[]): Promise<FolderNode[]> {
-    const { ingest, catalog } = this.#target
-    const { patterns, refuseLinks, epoch } = this.#options
-    const scanned = await ingest.schedule(async worker => {
+    const { patterns, refuseLinks } = this.#options
+    const scanned = await this.#target.ingest.schedule(async worker => {
       this.#check()
-      const records = await catalog.getFolders(folders.map(({ ancestors }) => ancestors.at(-1)!))
       return worker.scan({
         root: this.#root,
         patterns,
         refuseLinks,
-        epoch,
         digestBytes: this.#width,
-        folders: folders.map((at, index) => ({ ...at, record: records[index] ?? null })),
+        folders,
       })
     })
     try {
       const below = folders.map((at, index) => this.add(childrenOf(at, scanned[index]!)))
-      const read = this.#readUnknown(folders, scanned)
+      const read = this.#recall(folders, scanned).then(() => this.#readUnknown(folders, scanned))
       await all<unknown>([read, ...below])
       await this.#remember(folders, scanned, await read)
       return await Promise.all(
@@ -153,6 +154,22 @@ class TreeIngest {
     } catch (error) {
       this.#failure ??= { error }
       throw error
+    }
+  }
+
+  /** Takes over the digests that the stat cache vouches for. */
+  async #recall(folders: FolderAt[], scanned: ScannedFolder[]): Promise<void> {
+    const { epoch, empty } = await this.#options.state
+    // It vouches only for what the store has.
+    if (empty) return
+    const paths = folders.map(({ ancestors }) => ancestors.at(-1)!)
+    const records = await this.#target.catalog.getFolders(paths)
+    for (const [index, { block, dev }] of scanned.entries()) {
+      const text = records[index]
+      if (!text) continue
+      const record = decodeFolderRecord(Buffer.from(text, 'base64'))
+      if (record?.epoch !== epoch || record.dev !== dev) continue
+      fillKnown(block, record.block, this.#width)
     }
   }
 
@@ -204,6 +221,7 @@ class TreeIngest {
     slice: FileRange[],
   ): Promise<void> {
     const files = slice.reduce((sum, { start, end }) => sum + end - start, 0)
+    const { empty } = await this.#options.state
     const result = await this.#target.ingest.schedule(worker => {
       this.#check()
       const sizes = new Float64Array(files)
@@ -219,7 +237,7 @@ class TreeIngest {
         path: join(this.#root, folders[folder]!.folder, '/'),
         names: scanned[folder]!.block.names.slice(start, end),
       }))
-      return worker.store({ folders: named, sizes, stats }, this.#options.mayHave)
+      return worker.store({ folders: named, sizes, stats }, !empty)
     }, true)
     const width = this.#width
     const { sizes, stats, digests, isNew } = result
@@ -245,7 +263,8 @@ class TreeIngest {
 
   async #remember(folders: FolderAt[], scanned: ScannedFolder[], changed: boolean[]) {
     const { ingest, algorithm } = this.#target
-    const { epoch, before } = this.#options
+    const { before, state } = this.#options
+    const { epoch } = await state
     const records = scanned.flatMap(({ block, dev }, index) => {
       if (!changed[index] || block.names.length === 0) return []
       const record = encodeFolderRecord(block, { algorithm, epoch, dev, before })

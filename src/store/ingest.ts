@@ -132,9 +132,9 @@ export class Ingest {
     return stored
   }
 
-  /** Starts every worker, for work that is about to come: they load while something else is asked. */
+  /** Starts a worker for work that is about to come; others are started when there is enough of it. */
   prepare(): void {
-    while (this.#workers.length + this.#spawning < availableParallelism()) this.#spawn()
+    if (this.#workers.length + this.#spawning === 0) this.#spawn()
   }
 
   /** Runs work on the next free worker. What it throws ends the ingest if it is the store's. */

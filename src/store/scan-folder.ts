@@ -3,13 +3,7 @@ import { join } from 'node:path'
 import type { Ignore } from 'ignore'
 import { ArtifactError } from '../errors.js'
 import { compareUtf8, isCanonicalPath } from '../model/artifact-path.js'
-import {
-  createBlock,
-  cutBlock,
-  type FolderBlock,
-  type FolderRecord,
-  STATS_A_FILE,
-} from './folder-block.js'
+import { createBlock, cutBlock, type FolderBlock, STATS_A_FILE } from './folder-block.js'
 import { orderFolders } from './folder-tree.js'
 import { fileError } from './source-file.js'
 
@@ -20,7 +14,6 @@ export interface ScanRequest {
   folder: string
   /** Real paths of the folders above and of itself, outermost first. */
   ancestors: string[]
-  record: FolderRecord | undefined
   rules: Ignore | undefined
   /** Links are an error that names them. */
   refuseLinks: boolean
@@ -28,7 +21,7 @@ export interface ScanRequest {
 }
 
 export interface ScannedFolder {
-  /** Its files; the digests that the record vouches for are filled in. */
+  /** Its files, of none of which the digest is known. */
   block: FolderBlock
   /** Folders in it, as `orderFolders` orders them, each with its real path. */
   folders: { name: string; real: string }[]
@@ -44,15 +37,13 @@ export interface ScannedFolder {
  *   nowhere; `FILE_UNREADABLE`; `INVALID_PATH` for names that no artifact can hold.
  */
 export function scanFolder(request: ScanRequest): ScannedFolder {
-  const { root, folder, record } = request
+  const { root, folder } = request
   const path = folder ? join(root, folder) : root
   const names = listNames(path)
   const scan = new FolderScan(request, path, names)
   for (const name of names) scan.add(name)
   const block = cutBlock(scan.block, scan.files, request.digestBytes)
-  const dev = look(path, statSync).dev
-  if (record?.dev === dev) fillKnown(block, record.block, request.digestBytes)
-  return { block, folders: orderFolders(scan.folders), dev }
+  return { block, folders: orderFolders(scan.folders), dev: look(path, statSync).dev }
 }
 
 /** What was seen of a folder so far. */
@@ -106,33 +97,6 @@ function setStat(block: FolderBlock, index: number, stat: BigIntStats): void {
   block.stats[index * STATS_A_FILE] = stat.ino
   block.stats[index * STATS_A_FILE + 1] = stat.mtimeNs
   block.stats[index * STATS_A_FILE + 2] = stat.ctimeNs
-}
-
-/** Takes over the digests of files that look as they did; both blocks are in the same order. */
-function fillKnown(block: FolderBlock, old: FolderBlock, width: number): void {
-  let at = 0
-  for (let index = 0; index < block.names.length; index += 1) {
-    const name = block.names[index]!
-    while (
-      at < old.names.length &&
-      old.names[at] !== name &&
-      compareUtf8(old.names[at]!, name) < 0
-    ) {
-      at += 1
-    }
-    if (old.names[at] !== name || !isSame(block, index, old, at)) continue
-    block.digests.set(old.digests.subarray(at * width, (at + 1) * width), index * width)
-    block.known[index] = 1
-  }
-}
-
-function isSame(block: FolderBlock, index: number, old: FolderBlock, at: number): boolean {
-  if (block.sizes[index] !== old.sizes[at]) return false
-  for (let stat = 0; stat < STATS_A_FILE; stat += 1) {
-    const one = block.stats[index * STATS_A_FILE + stat]
-    if (one !== old.stats[at * STATS_A_FILE + stat]) return false
-  }
-  return true
 }
 
 function listNames(path: string): string[] {
