@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { isReadOnly, readOnlyError } from '../disk/check-writable.js'
-import { type Endpoint, IPC_PROTOCOL, listenAt, type ProtocolRange } from '../ipc/endpoint.js'
+import type { ProtocolRange } from '../ipc/announcement.js'
+import { type Endpoint, IPC_PROTOCOL, listenAt } from '../ipc/endpoint.js'
 import { type RpcHandler, serveRpc } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
 import { CATALOG_METHODS, type Catalog, HOST_ROLE } from './catalog.js'

@@ -4,15 +4,8 @@ import { Worker } from 'node:worker_threads'
 import { isReadOnly } from '../disk/check-writable.js'
 import { ArtifactError, type ErrorData, storeError } from '../errors.js'
 import { WORKER_OPTIONS } from '../hash/worker-options.js'
-import {
-  type Announcement,
-  connectTo,
-  IPC_PROTOCOL,
-  type Peer,
-  type ProtocolRange,
-  readAnnouncement,
-  SILENCE_MS,
-} from '../ipc/endpoint.js'
+import { type Announcement, type ProtocolRange, readAnnouncement } from '../ipc/announcement.js'
+import { connectTo, IPC_PROTOCOL, type Peer, SILENCE_MS } from '../ipc/endpoint.js'
 import { thisMachine } from '../ipc/machine.js'
 import { isPrivate } from '../ipc/private-folder.js'
 import { ConnectionLost, RpcClient } from '../ipc/rpc.js'

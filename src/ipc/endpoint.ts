@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ArtifactError, systemCode } from '../errors.js'
-import { type Machine, thisMachine } from './machine.js'
+import {
+  type Announcement,
+  announcementPath,
+  type ProtocolRange,
+  readAnnouncement,
+} from './announcement.js'
+import { thisMachine } from './machine.js'
 import { ensurePrivateFolder, ensurePrivateTemporary, makePrivate } from './private-folder.js'
-
-export interface ProtocolRange {
-  min: number
-  max: number
-}
 
 /** The protocols between processes of one machine that this program speaks. */
 export const IPC_PROTOCOL: ProtocolRange = { min: 1, max: 1 }
@@ -25,14 +26,6 @@ export const SILENCE_MS = 10_000
 const MAX_SOCKET_PATH = 103
 /** Between two attempts to connect to a process that accepts nothing, in milliseconds. */
 const PAUSE_MS = 100
-
-/** What a process tells of itself where it listens. */
-export interface Announcement extends Machine {
-  /** The path of its socket; from its folder, so that containers may mount that elsewhere. */
-  address: string
-  protocol: ProtocolRange
-  pid: number
-}
 
 export interface Endpoint {
   address: string
@@ -118,7 +111,8 @@ export interface Peer {
  * @param protocol what this program speaks. Default {@link IPC_PROTOCOL}.
  * @returns null when nobody did, or when the one that did is gone.
  * @throws `PROTOCOL_UNSUPPORTED` when the two programs share no protocol; `STORE_BUSY` when it
- *   accepts nothing for 10 seconds; `STORE_FAILED` when its folder is another user's.
+ *   accepts nothing for 10 seconds; `STORE_FAILED` when its folder is another user's;
+ *   `STORE_DAMAGED` as `readAnnouncement`.
  */
 export async function connectTo(
   folder: string,
@@ -148,18 +142,15 @@ export async function connectTo(
   }
 }
 
-/** What the process that listened last in this role told of itself; undefined if nobody did. */
-export function readAnnouncement(folder: string, role: string): Announcement | undefined {
-  try {
-    return JSON.parse(readFileSync(announcementPath(folder, role), 'utf8')) as Announcement
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined
-    throw error
+/** Whether anybody listens in a folder, be it announced or not yet. */
+export async function isListenedIn(folder: string): Promise<boolean> {
+  for (const name of readdirSync(folder)) {
+    if (!/\.(?:sock|new)$/.test(name)) continue
+    const socket = await connectSocket(join(folder, name))
+    if (socket && socket !== 'full') socket.destroy()
+    if (socket) return true
   }
-}
-
-function announcementPath(folder: string, role: string): string {
-  return join(folder, `${role}.json`)
+  return false
 }
 
 /**

@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import { systemCode } from '../errors.js'
-import { connectTo, listenAt, readAnnouncement } from './endpoint.js'
+import { isArtifactError, systemCode } from '../errors.js'
+import { type Announcement, readAnnouncement } from './announcement.js'
+import { connectTo, isListenedIn, listenAt } from './endpoint.js'
 import { thisMachine } from './machine.js'
 
 const ROLE = 'writer'
+/** Names that {@link createOwnedFolder} gives. */
+const NAME = /^[0-9a-f]{12}$/
+/** A folder is announced within milliseconds; one that is not after so long never will be. */
+const UNANNOUNCED_MS = 24 * 3600 * 1000
 /** Errors after which a folder is left alone. */
 const UNTOLD = new Set(['PROTOCOL_UNSUPPORTED', 'STORE_BUSY', 'ENOENT', 'ENOTDIR'])
 
@@ -55,6 +60,7 @@ export async function removeDeadFolders(
 ): Promise<void> {
   for (const name of readdirSync(parent)) {
     const path = join(parent, name)
+    if (!NAME.test(name)) continue
     if (path === own || (await isAlive(path))) continue
     beforeRemoval?.(path)
     rmSync(path, { recursive: true, force: true })
@@ -62,13 +68,13 @@ export async function removeDeadFolders(
 }
 
 /**
- * A folder without an announcement is alive too: its owner is just making it. So is one of another
- * machine, or of a container whose socket cannot be seen from here: only there it can be told.
+ * A folder without an announcement is alive too, for a day: its owner is just making it. So is one of
+ * another machine, or of a container whose socket cannot be seen from here: only there it can be told.
  */
 async function isAlive(path: string): Promise<boolean> {
   try {
-    const announcement = readAnnouncement(path, ROLE)
-    if (!announcement) return true
+    const announcement = findAnnouncement(path)
+    if (!announcement) return isNew(path) || (await isListenedIn(path))
     const { hostname, bootId } = thisMachine()
     const visible = announcement.bootId === bootId && !isAbsolute(announcement.address)
     if (announcement.hostname !== hostname && !visible) return true
@@ -82,4 +88,18 @@ async function isAlive(path: string): Promise<boolean> {
     if (UNTOLD.has(code)) return true
     throw error
   }
+}
+
+/** One that is damaged says as little as none. */
+function findAnnouncement(path: string): Announcement | undefined {
+  try {
+    return readAnnouncement(path, ROLE)
+  } catch (error) {
+    if (isArtifactError(error, 'STORE_DAMAGED')) return undefined
+    throw error
+  }
+}
+
+function isNew(path: string): boolean {
+  return statSync(path).mtimeMs > Date.now() - UNANNOUNCED_MS
 }

@@ -2,7 +2,7 @@ import { existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { HOST_ROLE } from '../catalog/catalog.js'
 import { ArtifactError } from '../errors.js'
-import { readAnnouncement } from '../ipc/endpoint.js'
+import { readAnnouncement } from '../ipc/announcement.js'
 import { thisMachine } from '../ipc/machine.js'
 import { homePaths } from '../model/home.js'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { makeLogRequest } from '../../fixtures/catalog/log-request.js'
 import { openCatalog } from '../../src/catalog/open-catalog.js'
-import { readAnnouncement } from '../../src/ipc/endpoint.js'
+import { readAnnouncement } from '../../src/ipc/announcement.js'
 import { homePaths } from '../../src/model/home.js'
 
 const range = (home: string) => readAnnouncement(homePaths(home).host, 'host')?.protocol

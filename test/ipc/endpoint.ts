@@ -7,18 +7,15 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { startNode } from '../../fixtures/run-node.js'
-import {
-  connectTo,
-  listenAt,
-  type ProtocolRange,
-  readAnnouncement,
-} from '../../src/ipc/endpoint.js'
+import { type ProtocolRange, readAnnouncement } from '../../src/ipc/announcement.js'
+import { connectTo, listenAt } from '../../src/ipc/endpoint.js'
 import { thisMachine } from '../../src/ipc/machine.js'
 import { RpcClient, serveRpc } from '../../src/ipc/rpc.js'
 
@@ -195,6 +192,38 @@ t.test('an announcement tells where its process runs', async t => {
   })
   if (process.platform === 'linux') t.match(thisMachine().bootId, /^[0-9a-f-]{36}$/)
   await endpoint.close()
+})
+
+t.test('an announcement that no process writes is named', async t => {
+  const folder = makeFolder(t)
+  const file = join(folder, 'host.json')
+  const whole = {
+    ...{ address: 'a.sock', protocol: { min: 1, max: 1 }, pid: 7, hostname: 'h', bootId: null },
+  }
+  for (const text of ['', '{"address":"a.so']) {
+    writeFileSync(file, text)
+    t.equal(readAnnouncement(folder, 'host'), undefined, 'cut short')
+  }
+  writeFileSync(file, JSON.stringify(whole))
+  t.same(readAnnouncement(folder, 'host'), whole)
+  for (const [field, value] of [
+    ['address', '../../elsewhere.sock'],
+    ['address', ''],
+    ['address', 5],
+    ['protocol', undefined],
+    ['protocol', { min: '1', max: 1 }],
+    ['pid', 0],
+    ['pid', '7'],
+    ['hostname', null],
+    ['bootId', 5],
+  ] as const) {
+    writeFileSync(file, JSON.stringify({ ...whole, [field]: value }))
+    const error = { code: 'STORE_DAMAGED', details: { file, field } }
+    t.throws(() => readAnnouncement(folder, 'host'), error, `${field}: ${value}`)
+    await t.rejects(connectTo(folder, 'host'), error)
+  }
+  writeFileSync(file, 'null')
+  t.throws(() => readAnnouncement(folder, 'host'), { code: 'STORE_DAMAGED' })
 })
 
 function connectAs(uid: number, address: string): string {
