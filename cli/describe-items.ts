@@ -50,7 +50,8 @@ function adviseOn({ kind, project, name, id, group, error }: ItemStatus): string
     const part = `${project}/${name}@${id.slice(0, 8)}`
     return (
       `\n         it is kept; to log it as a version of its own: ` +
-      `artifact get ${part} --root DIR && artifact put DIR -n ${project}/${name}`
+      `artifact get ${part} --root DIR && artifact put DIR -n ${project}/${name}` +
+      `\n         to give it up: artifact sync --drop ${id.slice(0, 8)}`
     )
   }
   if (kind === 'version' && error?.code === 'TYPE_CONFLICT') {

@@ -5,11 +5,19 @@ import { parseCollectionName } from '../../src/model/reference-name.js'
 import { parseLimit } from '../../src/store/settings.js'
 import { renamePending } from '../../src/sync/rename-pending.js'
 import type { SyncEvent, SyncReport, VersionProgress } from '../../src/sync/sync-report.js'
+import { collectPages } from '../collect-pages.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
 
+export interface SyncCommandOptions {
+  retry?: boolean
+  rename?: string
+  drop?: string
+  limit?: string
+}
+
 export async function sync(
-  { retry, rename, limit }: { retry?: boolean; rename?: string; limit?: string },
+  { retry, rename, drop, limit }: SyncCommandOptions,
   context: Context,
 ): Promise<Result> {
   const workspace = openContext(context, () =>
@@ -17,6 +25,7 @@ export async function sync(
   )
   const { settings, store } = workspace
   const renamed = rename === undefined ? undefined : await renameTo(rename, workspace, context)
+  const dropped = drop === undefined ? undefined : await dropPart(drop, workspace)
   const { items } = await store.catalog.listPending()
   if (settings.remote === null && items.every(({ remote }) => remote === null)) {
     if (items.length > 0) {
@@ -36,6 +45,7 @@ export async function sync(
   }
   const lines = [
     ...(renamed ? [`renamed ${count(renamed.versions, 'version')} to ${renamed.name}`] : []),
+    ...(dropped === undefined ? [] : [`dropped ${dropped.slice(0, 8)}`]),
     ...describeSynced(report),
     ...report.failed.map(
       ({ project, name, id, error }) =>
@@ -47,7 +57,11 @@ export async function sync(
       `(${formatBytes(report.wireBytes)} on the wire), ` +
       `${formatBytes(report.skippedBytes)} was there already, ${count(report.requests, 'request')}`,
   ]
-  const data = { ...report, ...(renamed && { renamed: renamed.versions }) }
+  const data = {
+    ...report,
+    ...(renamed && { renamed: renamed.versions }),
+    ...(dropped && { dropped }),
+  }
   return { data, text: lines.join('\n'), exitCode: exitCodeOf(report) }
 }
 
@@ -59,6 +73,24 @@ async function renameTo(text: string, { settings, store }: Workspace, { signal }
   const to = checkName(text.slice(at + 1))
   const versions = await renamePending(store, { from, to }, { signal })
   return { versions, name: `${from.project}/${to}` }
+}
+
+/** `[[PROJECT/]NAME]@ID` or `ID`, of which the beginning will do if no other part has it. */
+async function dropPart(text: string, { store: { catalog } }: Workspace): Promise<string> {
+  const start = text.slice(text.lastIndexOf('@') + 1)
+  const items = await collectPages(after => catalog.listPending(after))
+  const found = items.filter(
+    ({ kind, error, versionId }) => kind === 'upsert' && error && versionId.startsWith(start),
+  )
+  if (found.length === 1 && start !== '') {
+    const { versionId } = found[0]!
+    await catalog.dropPart(versionId)
+    return versionId
+  }
+  const what = found.length > 1 ? 'several parts that failed begin' : 'no part that failed begins'
+  throw new ArtifactError('VERSION_NOT_FOUND', `${what} with "${start}": see artifact status`, {
+    details: { id: start },
+  })
 }
 
 /** A line for each, and one for all parts of a name. */

@@ -9,6 +9,7 @@ export function defineSyncing(program: Program, context: Context, print: Print):
     .description('push what is pending now')
     .option('--retry', 'also what failed before')
     .option('--rename <old=new>', 'first give what failed with TYPE_CONFLICT another name')
+    .option('--drop <id>', 'first give up a part that came too late for its version')
     .option('--limit <rate>', 'most bytes a second, such as 10MB; artifactd keeps to its own')
     .addOption(jsonOption())
     .action(async options => {

@@ -6,6 +6,7 @@ import { applyRename } from './apply-rename.js'
 import { applyUnsettled, putSent } from './apply-unsettled.js'
 import { applyClose, applyFinish, applyUpsert, settleOpen } from './apply-upsert.js'
 import type { LogAnswer, PendingItem } from './catalog.js'
+import { applyDropped } from './drop-part.js'
 import { applyEra, endEra, putMark } from './history.js'
 import { keys } from './keys.js'
 import { markComplete } from './mark-complete.js'
@@ -69,6 +70,8 @@ export async function applyRecord(
       return endEra(txn, seq)
     case 'era':
       return applyEra(txn, seq, record)
+    case 'dropped':
+      return applyDropped(txn, record)
     case 'rename':
       return applyRename(txn, record)
     case 'unsettled':

@@ -328,6 +328,11 @@ export interface Catalog {
    *   a group builds are pending; `TYPE_CONFLICT` when the new name has another type here.
    */
   rename(request: RenameRequest): Promise<number>
+  /**
+   * Gives up a part, with exactly this id, that a remote refused: it is pending no more, and not here.
+   * @throws `VERSION_NOT_FOUND` when there is none, or it was not refused.
+   */
+  dropPart(id: string): Promise<void>
   /** A server begins to serve this store. */
   beginEra(): Promise<void>
   /** Whether the journal of this store holds everything that it did at that point of its history. */
@@ -375,6 +380,7 @@ export const CATALOG_METHODS: Record<keyof Catalog, 'reads' | 'writes'> = {
   findMark: 'reads',
   unsettle: 'writes',
   rename: 'writes',
+  dropPart: 'writes',
   beginEra: 'writes',
   knows: 'reads',
   setPendingError: 'writes',

@@ -34,6 +34,7 @@ import type {
 import { MAX_BATCH } from './catalog.js'
 import { checkContent } from './check-content.js'
 import { CommitQueue } from './commit-queue.js'
+import { planDropPart } from './drop-part.js'
 import { findVersion, getVersion, listVersions } from './find-version.js'
 import { findMark, knowsHistory, readHistory } from './history.js'
 import { indexObjects, indexPack } from './index-bytes.js'
@@ -287,6 +288,10 @@ export class LevelCatalog implements Catalog {
   async rename(request: RenameRequest): Promise<number> {
     const { number } = await this.#commits.commit((txn, at) => planRename(txn, at, request))
     return number
+  }
+
+  async dropPart(id: string): Promise<void> {
+    await this.#commits.commit((txn, at) => planDropPart(txn, at, id))
   }
 
   async beginEra(): Promise<void> {

@@ -50,6 +50,8 @@ export type JournalRecord =
   | { t: 'unsettled'; at: string; storeId: string }
   /** What is pending of a collection goes under another name, in the same project. */
   | { t: 'rename'; at: string; from: CollectionName; to: string }
+  /** A part of an open version that a remote refused is given up. */
+  | { t: 'dropped'; at: string; id: string }
   /** A server over this store began; `id` is random. */
   | { t: 'era'; at: string; id: string }
   | { t: 'removed'; at: string; places: PlacedKey[] }

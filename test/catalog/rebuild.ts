@@ -47,6 +47,11 @@ async function commitMore(catalog: Catalog, home: string): Promise<void> {
   await catalog.import(makeImportRequest('cats', 'theirs', { number: 0, aliases: ['remote'] }))
   const [first] = (await catalog.listPending()).items
   await catalog.settle(STORE_ID, [{ seq: first!.seq, number: 1 }])
+  const { aliases: _, ...late } = makeLogRequest('parts', 'late')
+  const { id } = await catalog.upsert({ ...late, distributedId: 'g' })
+  const part = (await catalog.listPending()).items.find(({ versionId }) => versionId === id)
+  await catalog.setPendingError(part!.seq, { code: 'ARTIFACT_FINALIZED', message: 'late' })
+  await catalog.dropPart(id)
   for (let i = 30; i < 60; i += 1) await catalog.log(makeLogRequest('many', `${i}`))
 }
 

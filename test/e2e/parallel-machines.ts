@@ -118,6 +118,16 @@ t.test('an upsert that comes after the close is kept, and holds nothing up', asy
   t.match(got, { code: 0, json: { fileCount: 1 } })
   const own = await late.cli(['put', 'kept', '-n', 'parts', '-a', 'kept', '--json'])
   t.match(own, { code: 0, json: { version: /^v\d$/, fileCount: 1 } })
+
+  const drop = (id: string) => late.cli(['sync', '--drop', id, '--json'])
+  for (const id of ['', '@', 'ffffffff', own.json.id]) {
+    t.match((await drop(id)).error, { code: 'VERSION_NOT_FOUND' }, `--drop ${id}`)
+  }
+  t.match(await drop(`parts@${part.id.slice(0, 8)}`), {
+    ...{ code: 0, json: { dropped: part.id, failed: [], pending: 0 } },
+  })
+  t.match((await late.cli(['status', '--json'])).json, { failed: 0, versions: [] })
+  t.match((await drop(part.id)).error, { code: 'VERSION_NOT_FOUND' }, 'it is gone')
 })
 
 t.test('a conflict between machines is found by the server, and can be decided', async t => {
