@@ -22,8 +22,8 @@ export interface ItemStatus {
 export function describeItems(items: ItemStatus[]): string[] {
   const lines = new Map<string, { parts: number; line: (parts: number) => string }>()
   for (const item of items) {
-    const together = item.kind === 'upsert' && item.state === 'pending'
-    const key = together ? [item.project, item.name, item.group].join('\0') : item.id + item.kind
+    const isPart = item.kind === 'upsert' && item.state === 'pending'
+    const key = isPart ? [item.project, item.name, item.group].join('\0') : item.id + item.kind
     const line = lines.get(key) ?? { parts: 0, line: parts => describe(item, parts) }
     line.parts += 1
     lines.set(key, line)
@@ -40,8 +40,12 @@ function describe(item: ItemStatus, parts: number): string {
   }
   const shown = `${collection}${version === null ? `@${id.slice(0, 8)}` : `:${version}`}`
   const sent = bytesTotal ? `  ${formatBytes(bytesSent ?? 0)} of ${formatBytes(bytesTotal)}` : ''
-  const what = kind === 'finish' ? `  to be finished, group "${group}"` : ''
+  const what = kind === 'use' ? `  used by ${count(parts, 'run')}` : finishing(item)
   return `${head} ${shown}${what}${sent}${error ? `  ${error.message}${adviseOn(item)}` : ''}`
+}
+
+function finishing({ kind, group }: ItemStatus): string {
+  return kind === 'finish' ? `  to be finished, group "${group}"` : ''
 }
 
 /** What can be done about it, besides what the error says. */

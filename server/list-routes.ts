@@ -4,6 +4,7 @@ import { commitItems } from './routes/commit-items.js'
 import { fetchRecords } from './routes/fetch-records.js'
 import { findVersion } from './routes/find-version.js'
 import { getCapabilities } from './routes/get-capabilities.js'
+import { listEdges } from './routes/list-edges.js'
 import { listMissing } from './routes/list-missing.js'
 import { listVersions } from './routes/list-versions.js'
 import { receivePack } from './routes/receive-pack.js'
@@ -18,5 +19,6 @@ export function listRoutes(store: Store): RouteOptions[] {
     fetchRecords(store),
     findVersion(store),
     listVersions(store),
+    listEdges(store),
   ]
 }

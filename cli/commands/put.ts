@@ -64,15 +64,18 @@ export async function put(paths: string[], options: PutOptions, context: Context
     else if (kind === 'folder') await artifact.addDir(path, { ...add, policy, ignore, symlinks })
     else await artifact.addFile(path, { ...add, policy })
   }
-  const { group } = options
-  const run: RunInfo = {
-    id: randomBytes(4).toString('hex'),
-    project,
-    jobType: 'cli_put',
-    ...(group !== undefined && { group }),
+  if (options.upsert) {
+    const { group } = options
+    const run: RunInfo = {
+      id: randomBytes(4).toString('hex'),
+      project,
+      jobType: 'cli_put',
+      ...(group !== undefined && { group }),
+    }
+    return putPart(artifact, { workspace, run, options, context })
   }
-  if (options.upsert) return putPart(artifact, { workspace, run, options, context })
-  const logged = logArtifact(workspace, artifact, { project, run, aliases: options.alias })
+  // A run of its own would say nothing, and a `put` an hour of what does not change would fill its lineage.
+  const logged = logArtifact(workspace, artifact, { project, run: null, aliases: options.alias })
   await logged.committed
   const { unchanged } = logged
   const warnings = unchanged ? listIgnored(options, { version: logged, artifact }) : []

@@ -52,7 +52,10 @@ export async function sync(
         `failed  ${project}/${name}@${id.slice(0, 8)}: ${error.message}`,
     ),
     ...report.errors.map(({ message }) => `error   ${message}`),
-    `${count(report.synced.length, 'version')} synced, ${report.pending} pending, ` +
+    ...(report.leftOut > 0
+      ? [`kept    ${count(report.leftOut, 'use')} of versions that the remote does not have`]
+      : []),
+    `${count(report.synced.filter(({ kind }) => kind !== 'use').length, 'version')} synced, ${report.pending} pending, ` +
       `${report.failed.length} failed; ${formatBytes(report.sentBytes)} sent ` +
       `(${formatBytes(report.wireBytes)} on the wire), ` +
       `${formatBytes(report.skippedBytes)} was there already, ${count(report.requests, 'request')}`,
@@ -97,16 +100,22 @@ async function dropPart(text: string, { store: { catalog } }: Workspace): Promis
 function describeSynced({ synced }: SyncReport): string[] {
   const parts = new Map<string, number>()
   const lines: string[] = []
+  let uses = 0
   for (const { project, name, number, kind, unchanged } of synced) {
     const collection = `${project}/${name}`
-    if (kind === 'upsert') parts.set(collection, (parts.get(collection) ?? 0) + 1)
+    if (kind === 'use') uses += 1
+    else if (kind === 'upsert') parts.set(collection, (parts.get(collection) ?? 0) + 1)
     else {
       const note = unchanged ? '  (the remote had it)' : ''
       lines.push(`synced  ${collection}:v${number}${kind === 'alias' ? '  (aliases)' : note}`)
     }
   }
   const sums = [...parts].map(([collection, sum]) => `synced  ${collection}  ${count(sum, 'part')}`)
-  return [...sums, ...lines]
+  return [
+    ...sums,
+    ...lines,
+    ...(uses > 0 ? [`synced  ${count(uses, 'use')} of versions by runs`] : []),
+  ]
 }
 
 function exitCodeOf({ pending, failed, errors }: SyncReport): number {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ArtifactError } from '../errors.js'
 import type { Change } from '../model/change.js'
 import type { Entry } from '../model/entry.js'
-import { type CollectionName, NO_NUMBER, type Version } from '../model/version.js'
+import { type CollectionName, NO_NUMBER, type RunInfo, type Version } from '../model/version.js'
 import type { RemoteVersion } from '../remote/remote.js'
 import { readEntries } from '../store/manifest.js'
 import { ManifestIndex } from '../store/manifest-index.js'
@@ -100,6 +100,11 @@ export class LoggedArtifact implements CollectionName {
    */
   get version(): string {
     return `v${this.number}`
+  }
+
+  /** @internal As of the last answer. */
+  get row(): Version {
+    return this.#row
   }
 
   /** @internal As `version`; null when it has none. */
@@ -285,6 +290,26 @@ export class LoggedArtifact implements CollectionName {
     await other.committed
     const { diffArtifacts } = await import('./diff-artifacts.js')
     yield* diffArtifacts(this.#side, other.#side, options)
+  }
+
+  /**
+   * The run that logged the version first: of one that several runs built, the last to add to it.
+   * Null for one that was logged outside of a run.
+   */
+  async loggedBy(): Promise<RunInfo | null> {
+    await this.committed
+    return structuredClone(this.#row.run)
+  }
+
+  /**
+   * The runs that used the version: as the remote has it, when that answers within two seconds, and
+   * what is recorded here.
+   * @throws the remote's refusal; `INTERRUPTED`.
+   */
+  async usedBy(options: { signal?: AbortSignal } = {}): Promise<RunInfo[]> {
+    await this.committed
+    const { listUsers } = await import('./list-users.js')
+    return listUsers(this.#workspace, this, options)
   }
 
   get #side(): DiffSide {

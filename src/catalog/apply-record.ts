@@ -5,11 +5,13 @@ import { NO_NUMBER, type VersionContent, type VersionState } from '../model/vers
 import { applyRename } from './apply-rename.js'
 import { applyUnsettled, putSent } from './apply-unsettled.js'
 import { applyClose, applyFinish, applyUpsert, settleOpen } from './apply-upsert.js'
+import { applyUse } from './apply-use.js'
 import type { LogAnswer, PendingItem } from './catalog.js'
 import { applyDropped } from './drop-part.js'
 import { applyEra, endEra, putMark } from './history.js'
 import { keys } from './keys.js'
 import { markComplete } from './mark-complete.js'
+import { putEdge } from './put-edge.js'
 import { putPending } from './put-pending.js'
 import type { JournalRecord } from './records.js'
 import { listRemovable } from './remove-places.js'
@@ -78,6 +80,8 @@ export async function applyRecord(
       return applyUnsettled(txn, record)
     case 'upsert':
       return applyUpsert(txn, seq, record)
+    case 'use':
+      return applyUse(txn, seq, record)
     case 'close':
       return applyClose(txn, record)
     case 'finish':
@@ -130,6 +134,7 @@ async function applyVersion(
     txn.put(keys.alias(version, alias), { id: version.id, asOf: null, pending } satisfies AliasRow)
   }
   if (record.complete) await markComplete(txn, pieces)
+  if (version.run) putEdge(txn, { role: 'output', run: version.run, version })
   if (target) putPending(txn, seq, 'version', version, record)
 }
 
@@ -146,7 +151,11 @@ async function applyAlias(
     const pending = record.target && seq
     txn.put(keys.alias(version, alias), { id: version.id, asOf: null, pending } satisfies AliasRow)
   }
-  if (record.target && record.aliases.length > 0) putPending(txn, seq, 'alias', version, record)
+  const { run } = record
+  if (run) putEdge(txn, { role: 'output', run, version })
+  if (record.target && (record.aliases.length > 0 || run)) {
+    putPending(txn, seq, 'alias', version, record)
+  }
 }
 
 async function applyImport(txn: Transaction, record: JournalRecord & { t: 'import' }) {
@@ -158,6 +167,7 @@ async function applyImport(txn: Transaction, record: JournalRecord & { t: 'impor
   if (renumbered) await leaveNumber(txn, known)
   txn.put(keys.version(row.id), row)
   txn.put(keys.pieces(row.id), pieces)
+  if (row.run) putEdge(txn, { role: 'output', run: row.run, version: row })
   await placeNumber(txn, row)
   const collection = await txn.get<CollectionRow>(keys.collection(row))
   txn.put(keys.collection(row), {

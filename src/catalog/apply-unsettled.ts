@@ -36,6 +36,7 @@ async function unsettle(txn: Transaction, item: PendingItem): Promise<void> {
   if (kind === 'finish' && row?.state !== 'synced') return
   const again = kind === 'finish' ? asVersion(item) : item
   txn.put(keys.pending(seq), again)
+  if (kind === 'use') return
   if (row && again.kind === 'version') {
     const { remoteId: _, ...rest } = row
     txn.put(keys.version(versionId), { ...rest, state: 'pending', settled: false })

@@ -5,6 +5,7 @@ import type { LogAnswer, LogRequest, PendingItem } from './catalog.js'
 import { keyRange, keys } from './keys.js'
 import { markComplete } from './mark-complete.js'
 import type { OpenVersion, UpsertRequest } from './open-version.js'
+import { putEdge } from './put-edge.js'
 import { putPending } from './put-pending.js'
 import type { JournalRecord } from './records.js'
 import type { Transaction } from './transaction.js'
@@ -66,6 +67,7 @@ export async function applyFinish(
     txn.put(keys.pieces(version.id), pieces)
     const answer: LogAnswer = { id: version.id, number, unchanged: false }
     txn.put(keys.answer(record.logId), answer)
+    if (version.run) putEdge(txn, { role: 'output', run: version.run, version })
     putPending(txn, seq, 'finish', version, record)
     return
   }
@@ -97,7 +99,7 @@ export async function settleOpen(
 }
 
 /**
- * Drops the parts, which are in the version now, and what is pending for it. What the remote has
+ * Drops the parts, which are in the version now, so that their runs logged it, and what is pending. What the remote has
  * not taken is in no version that the remote made: `settledOnly` keeps it.
  */
 async function dropParts(
@@ -108,6 +110,10 @@ async function dropParts(
   for (const [key, id] of await txn.list<string>(keyRange('part', openVersionId(name)))) {
     const part = await txn.get<VersionRow>(keys.version(id))
     if (settledOnly && !part?.settled) continue
+    if (part?.run) {
+      const version = { ...part, id: openVersionId(name) }
+      putEdge(txn, { role: 'output', run: part.run, version })
+    }
     txn.del(key)
     dropVersion(txn, id)
   }

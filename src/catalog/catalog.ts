@@ -3,10 +3,12 @@ import type { BlobKey, BlobKind } from '../model/blob-key.js'
 import type { OnConflict } from '../model/commit.js'
 import type { Digest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
+import type { EdgeQuery, FoundEdge } from '../model/lineage.js'
 import type { OpenName } from '../model/open-version-id.js'
 import type { Selector } from '../model/reference-name.js'
-import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import type { CollectionName, RunInfo, Version, VersionContent } from '../model/version.js'
 import type { FinishRequest, OpenVersion, Part, UpsertRequest } from './open-version.js'
+import type { UseRequest } from './plan-use.js'
 
 /** Where stored bytes lie: a record of a pack, or a whole file under `objects/`. */
 export type Location =
@@ -80,6 +82,8 @@ export interface AliasRequest extends Pick<LogRequest, 'target'> {
   logId: string
   versionId: string
   aliases: string[]
+  /** The run that logged what the version has; null or absent for a log outside of a run. */
+  run?: RunInfo | null
 }
 
 /** A version of a remote, with what is needed to hold it here. */
@@ -163,10 +167,12 @@ export interface Page<T> {
 export interface PendingItem extends CollectionName {
   seq: number
   /** `upsert`: a part of an open version; `finish`: the request to close one. */
-  kind: 'version' | 'alias' | 'upsert' | 'finish'
+  kind: 'version' | 'alias' | 'upsert' | 'finish' | 'use'
   logId: string
   /** The version's, or the part's. */
   versionId: string
+  /** Of a `use`; and of an `alias`, when it is not known there yet that it logged the version. */
+  run?: RunInfo
   /** Of an `upsert` and a `finish`. */
   distributedId?: string
   /** Of a `finish`. */
@@ -263,6 +269,15 @@ export interface Catalog {
   log(request: LogRequest): Promise<LogAnswer>
   /** Moves aliases to a version, as a client asked that had logged identical content. */
   moveAliases(request: AliasRequest): Promise<LogAnswer>
+  /** Records that a run used a version, once for all: durable when it resolves. */
+  use(request: UseRequest): Promise<LogAnswer>
+  /**
+   * Which runs used or logged versions, and which versions runs used or logged, one query after
+   * another. The same edge may answer two queries.
+   * @param queries at most {@link MAX_EDGE_QUERIES}, the same for every page.
+   * @throws `REQUEST_INVALID` for an `after` that is of no page of these queries.
+   */
+  listEdges(queries: EdgeQuery[], after?: string): Promise<Page<FoundEdge>>
   /**
    * Adds a part to an open version, which comes to be with its first: durable when it resolves, and
    * visible only to `listParts` and, under the part's own id, to `getVersion`. `number` says how
@@ -295,6 +310,8 @@ export interface Catalog {
   findVersion(collection: CollectionName, selector: Selector): Promise<FoundVersion>
   /** The version with exactly this id, or null. */
   getVersion(id: string): Promise<Version | null>
+  /** The remote's ids of versions that it has under other ones; null where it has not. */
+  listRemoteIds(ids: string[]): Promise<(string | null)[]>
   /** The external-file pieces of a version. */
   getExternal(id: string): Promise<Piece[]>
   /** By entity, project, name and number; ascending. */
@@ -364,6 +381,8 @@ export const CATALOG_METHODS: Record<keyof Catalog, 'reads' | 'writes'> = {
   remove: 'writes',
   log: 'writes',
   moveAliases: 'writes',
+  use: 'writes',
+  listEdges: 'reads',
   upsert: 'writes',
   closeOpen: 'writes',
   finish: 'writes',
@@ -372,6 +391,7 @@ export const CATALOG_METHODS: Record<keyof Catalog, 'reads' | 'writes'> = {
   import: 'writes',
   findVersion: 'reads',
   getVersion: 'reads',
+  listRemoteIds: 'reads',
   getExternal: 'reads',
   listVersions: 'reads',
   listComplete: 'reads',

@@ -1,7 +1,8 @@
 import type { BlobKind } from '../model/blob-key.js'
 import { ALGORITHMS, algorithmById, algorithmOf, digestFromBytes, hexOf } from '../model/digest.js'
+import type { EdgeQuery, Role } from '../model/lineage.js'
 import type { OpenName } from '../model/open-version-id.js'
-import type { CollectionName } from '../model/version.js'
+import type { CollectionName, RunInfo } from '../model/version.js'
 import type { KeyRef, Location, PlacedKey } from './catalog.js'
 
 /**
@@ -11,6 +12,8 @@ import type { KeyRef, Location, PlacedKey } from './catalog.js'
  */
 const SEPARATOR = '\0'
 const join = (...parts: string[]) => parts.join(SEPARATOR)
+
+type RunKey = Pick<RunInfo, 'id' | 'project'>
 
 export const padNumber = (value: number) => String(value).padStart(16, '0')
 
@@ -29,6 +32,10 @@ export const keys = {
   alias: (name: CollectionName, alias: string) => inCollection('alias', name, alias),
   open: ({ distributedId, ...name }: OpenName) => inCollection('open', name, distributedId),
   part: (openId: string, number: number) => join('part', openId, padNumber(number)),
+  edgeOfVersion: (versionId: string, role: Role, run: RunKey) =>
+    join('edge-of-version', versionId, role, run.project, run.id),
+  edgeOfRun: (run: RunKey, role: Role, versionId: string) =>
+    join('edge-of-run', run.project, run.id, role, versionId),
   answer: (logId: string) => join('answer', logId),
   pending: (seq: number) => join('pending', padNumber(seq)),
   /** What a remote took, by the id of its store. */
@@ -51,6 +58,12 @@ export const keys = {
 /** All keys that begin with these parts. */
 export function keyRange(...parts: string[]): { gte: string; lt: string } {
   return { gte: join(...parts, ''), lt: `${join(...parts)}\u0001` }
+}
+
+/** All edges that a query asks for. */
+export function edgeRange(query: EdgeQuery): { gte: string; lt: string } {
+  if ('versionId' in query) return keyRange('edge-of-version', query.versionId, query.role)
+  return keyRange('edge-of-run', query.run.project, query.run.id, query.role)
 }
 
 /** What is left of a range after a key. LevelDB takes `gte` over `gt` where it has both. */

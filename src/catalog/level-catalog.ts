@@ -2,6 +2,7 @@ import { ArtifactError, type ErrorData, storeError } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { Digest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
+import type { EdgeQuery, FoundEdge } from '../model/lineage.js'
 import type { OpenName } from '../model/open-version-id.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
@@ -41,6 +42,7 @@ import { indexObjects, indexPack } from './index-bytes.js'
 import { indexExternal } from './index-external.js'
 import type { Journal } from './journal.js'
 import { keyRange, keys, LOCATION_RANGE, locationKey, pageRange } from './keys.js'
+import { listEdges } from './list-edges.js'
 import { listPacked } from './list-packed.js'
 import { listParts } from './list-parts.js'
 import type { FinishRequest, OpenVersion, Part, UpsertRequest } from './open-version.js'
@@ -54,6 +56,7 @@ import {
 } from './plan-commit.js'
 import { planRename } from './plan-rename.js'
 import { planClose, planFinish, planUpsert } from './plan-upsert.js'
+import { planUse, type UseRequest } from './plan-use.js'
 import { type Database, locateIn, type Transaction } from './transaction.js'
 
 /**
@@ -198,6 +201,14 @@ export class LevelCatalog implements Catalog {
     return this.#commits.commit((txn, at) => planAliases(txn, at, request))
   }
 
+  async use(request: UseRequest): Promise<LogAnswer> {
+    return this.#commits.commit((txn, at) => planUse(txn, at, request))
+  }
+
+  listEdges(queries: EdgeQuery[], after?: string): Promise<Page<FoundEdge>> {
+    return listEdges(this.#db, queries, after)
+  }
+
   async upsert(request: UpsertRequest): Promise<LogAnswer> {
     return this.#commits.commit(async (txn, at) => {
       return this.#planContent(txn, request, () => planUpsert(txn, at, request))
@@ -236,6 +247,12 @@ export class LevelCatalog implements Catalog {
 
   getVersion(id: string): Promise<Version | null> {
     return getVersion(this.#db, id)
+  }
+
+  async listRemoteIds(ids: string[]): Promise<(string | null)[]> {
+    checkBatch(ids)
+    const rows = await this.#db.getMany(ids.map(keys.version))
+    return rows.map(row => (row as VersionRow | undefined)?.remoteId ?? null)
   }
 
   async getExternal(id: string): Promise<Piece[]> {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ArtifactError } from '../errors.js'
 import type { Piece } from '../model/entry.js'
+import type { Edge } from '../model/lineage.js'
 import type { CollectionName } from '../model/version.js'
 import type { AliasRow, CollectionRow, VersionRow } from './apply-record.js'
 import type { AliasRequest, ImportRequest, LogAnswer, LogRequest, PlacedKey } from './catalog.js'
@@ -31,7 +32,8 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
     throw new ArtifactError('LATEST_MOVED', message, { details: { latest: latest?.id ?? null } })
   }
   if (latest && (await hasPieces(txn, latest.id, version.pieces))) {
-    return planAliases(txn, at, { logId, versionId: latest.id, aliases, target })
+    const { run } = version
+    return planAliases(txn, at, { logId, versionId: latest.id, aliases, target, run })
   }
   const number = collection?.next ?? 0
   const record: JournalRecord = {
@@ -54,7 +56,7 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
 export async function planAliases(
   txn: Transaction,
   at: string,
-  { logId, versionId, aliases, target }: AliasRequest,
+  { logId, versionId, aliases, target, run }: AliasRequest,
 ): Promise<Plan> {
   const given = await txn.get<LogAnswer>(keys.answer(logId))
   if (given) return { answer: given }
@@ -69,8 +71,13 @@ export async function planAliases(
     const current = await txn.get<AliasRow>(keys.alias(row, alias))
     if (current?.id !== versionId) moved.push(alias)
   }
+  const logged = run && (await txn.get<Edge>(keys.edgeOfVersion(versionId, 'output', run)))
   return {
-    record: { t: 'alias', at, logId, versionId, aliases: moved, ...(target && { target }) },
+    record: {
+      ...{ t: 'alias', at, logId, versionId, aliases: moved },
+      ...(target && { target }),
+      ...(run && !logged && { run }),
+    },
     answer: { id: versionId, number: row.number, unchanged: true },
   }
 }

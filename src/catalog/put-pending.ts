@@ -9,10 +9,10 @@ export function putPending(
   seq: number,
   kind: PendingItem['kind'],
   version: CollectionName & { id: string; type: string },
-  record: Pick<PendingItem, 'logId' | 'aliases' | 'distributedId' | 'onConflict'> &
+  record: Pick<PendingItem, 'logId' | 'aliases' | 'distributedId' | 'onConflict' | 'run'> &
     Pick<LogRequest, 'target'>,
 ): void {
-  const { logId, aliases, target, distributedId, onConflict } = record
+  const { logId, aliases, target, distributedId, onConflict, run } = record
   txn.put(keys.pending(seq), {
     seq,
     kind,
@@ -26,5 +26,6 @@ export function putPending(
     remote: target?.remote ?? null,
     ...(distributedId !== undefined && { distributedId }),
     ...(onConflict && { onConflict }),
+    ...(run && { run }),
   } satisfies PendingItem)
 }

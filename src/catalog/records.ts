@@ -1,9 +1,10 @@
 import type { BlobKey } from '../model/blob-key.js'
 import type { Piece } from '../model/entry.js'
 import type { OpenName } from '../model/open-version-id.js'
-import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import type { CollectionName, RunInfo, Version, VersionContent } from '../model/version.js'
 import type { History, PlacedKey, SettledItem } from './catalog.js'
 import type { FinishRequest, UpsertRequest } from './open-version.js'
+import type { UseRequest } from './plan-use.js'
 
 /** What the journal holds: one record per commit. `at` is ISO 8601, given by the host. */
 export type JournalRecord =
@@ -28,6 +29,8 @@ export type JournalRecord =
       versionId: string
       aliases: string[]
       target?: { remote: string | null }
+      /** It logged what the version has, which had not been known. */
+      run?: RunInfo
     }
   | {
       t: 'import'
@@ -58,5 +61,6 @@ export type JournalRecord =
   /** Stands for a record that was damaged: its number is not given again. */
   | { t: 'lost'; at: string }
   | ({ t: 'upsert'; at: string } & Omit<UpsertRequest, 'epoch'>)
+  | ({ t: 'use'; at: string } & UseRequest)
   | ({ t: 'close'; at: string } & OpenName)
   | ({ t: 'finish'; at: string; number: number } & Omit<FinishRequest, 'epoch'>)

@@ -1,11 +1,13 @@
 import type { ErrorData } from '../errors.js'
 import type { Digest } from './digest.js'
-import type { VersionContent } from './version.js'
+import type { RunInfo, VersionContent } from './version.js'
 
 /** One step in the life of a collection, under the id of the log that asked for it. */
 export type CommitItem =
   | { kind: 'version'; logId: string; version: VersionContent; aliases: string[] }
-  | { kind: 'alias'; logId: string; versionId: string; aliases: string[] }
+  /** With a `run`, that logged what the version has. */
+  | { kind: 'alias'; logId: string; versionId: string; aliases: string[]; run?: RunInfo }
+  | { kind: 'use'; logId: string; versionId: string; run: RunInfo }
   /** Adds a part, with an id of its own, to the open version of this distributed id. */
   | { kind: 'upsert'; logId: string; distributedId: string; version: VersionContent }
   /** Closes an open version and merges its parts. */

@@ -54,6 +54,7 @@ const DISTRIBUTED_ID: Rule = {
   pattern: /^[^\p{Cc}\p{Cs}]{1,128}$/u,
   says: '1 to 128 characters, no control characters',
 }
+const RUN_ID: Rule = { ...DISTRIBUTED_ID, what: 'run id' }
 const ID: Rule = {
   code: 'INVALID_REFERENCE',
   what: 'id',
@@ -179,6 +180,11 @@ export function checkEntity(entity: unknown): string {
 /** What the writers of one open version have in common. @throws `INVALID_NAME` */
 export function checkDistributedId(id: unknown): string {
   return checkRule(id, DISTRIBUTED_ID)
+}
+
+/** What tells a run from others of its project. @throws `INVALID_NAME` */
+export function checkRunId(id: unknown): string {
+  return checkRule(id, RUN_ID)
 }
 
 /** The permanent id of a version: 32 hex digits in lower case. @throws `INVALID_REFERENCE` */

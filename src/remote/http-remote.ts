@@ -1,6 +1,8 @@
 import type { Page, VersionFilter, VersionSummary } from '../catalog/catalog.js'
 import { ArtifactError, isArtifactError } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
+import { checkRun } from '../model/check-run.js'
+import type { EdgeQuery, FoundEdge, VersionRef } from '../model/lineage.js'
 import {
   checkAlias,
   checkEntity,
@@ -23,6 +25,7 @@ import {
   readMessage,
 } from './http-transport.js'
 import { decodeIndices, encodeKeyRows } from './key-rows.js'
+import { edgesAnswer } from './lineage-messages.js'
 import {
   capabilitiesMessage,
   commitAnswer,
@@ -174,6 +177,20 @@ class HttpRemote implements Remote {
     return page
   }
 
+  async listEdges(
+    entity: string,
+    queries: EdgeQuery[],
+    after?: string,
+    { signal }: CallOptions = {},
+  ): Promise<Page<FoundEdge>> {
+    const body = JSON.stringify({ queries, after })
+    const request = { method: 'POST', type: 'application/json', body, signal } as const
+    const answer = await this.#transport.request([...entityPath(entity), 'edges'], request)
+    const page = await readMessage(answer, edgesAnswer)
+    for (const edge of page.items) checkEdge(edge, answer)
+    return page
+  }
+
   #postKeys(path: string[], keys: BlobKey[], signal?: AbortSignal): Promise<HttpAnswer> {
     const body = encodeKeyRows(keys)
     return this.#transport.request(path, { method: 'POST', type: KEYS_TYPE, body, signal })
@@ -215,14 +232,32 @@ function* sliceItems(items: CommitItem[]): Generator<{ body: string; length: num
 
 /** Names from a server become keys of a catalog and names of folders: they obey the rules too. */
 function checkVersion(version: Omit<VersionSummary, 'settled'>, answer: HttpAnswer): void {
-  try {
-    checkId(version.id)
-    checkEntity(version.entity)
-    checkProject(version.project)
-    checkName(version.name)
-    checkType(version.type)
+  checkNames(answer, () => {
+    checkRef(version)
     checkTags(version.tags)
     version.aliases.map(checkAlias)
+  })
+}
+
+function checkEdge({ run, version }: FoundEdge, answer: HttpAnswer): void {
+  checkNames(answer, () => {
+    checkRun(run)
+    checkRef(version)
+    if (version.remoteId !== undefined) checkId(version.remoteId)
+  })
+}
+
+function checkRef({ id, entity, project, name, type }: VersionRef): void {
+  checkId(id)
+  checkEntity(entity)
+  checkProject(project)
+  checkName(name)
+  checkType(type)
+}
+
+function checkNames(answer: HttpAnswer, check: () => void): void {
+  try {
+    check()
   } catch (error) {
     if (!(error instanceof ArtifactError)) throw error
     throw invalidAnswer(error.message, answer, error)

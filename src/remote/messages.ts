@@ -6,6 +6,7 @@ import { ALGORITHMS, type Algorithm, type Digest, isAlgorithm, isDigest } from '
 import { MAX_PIECE_BYTES } from '../model/piece.js'
 import type { Version, VersionContent } from '../model/version.js'
 import { isEncoding } from '../pack/format.js'
+import { run, versionState } from './lineage-messages.js'
 import type { Capabilities, SendResult } from './remote.js'
 
 /**
@@ -37,13 +38,6 @@ const digest = z.custom<Digest>(isDigest, 'not a digest')
 const algorithm = z.enum(Object.keys(ALGORITHMS) as [Algorithm, ...Algorithm[]])
 const logId = z.string().regex(/^[\w-]{8,64}$/)
 const piece = z.object({ digest, size: count.max(MAX_PIECE_BYTES), count })
-const run = z.object({
-  id: z.string().min(1).max(128),
-  project: z.string(),
-  name: z.string().optional(),
-  jobType: z.string().optional(),
-  group: z.string().optional(),
-})
 const versionContent = z.object({
   id: z.string(),
   entity: z.string(),
@@ -64,7 +58,7 @@ const versionContent = z.object({
 const version = versionContent.extend({
   number: count,
   aliases: z.array(z.string()),
-  state: z.enum(['pending', 'failed', 'synced', 'open', 'closing']),
+  state: versionState,
 }) satisfies z.ZodType<Version>
 
 const errorFields = z.object({
@@ -113,7 +107,9 @@ export const commitRequest = z.object({
           logId,
           versionId: z.string(),
           aliases: z.array(z.string()),
+          run: run.optional(),
         }),
+        z.object({ kind: z.literal('use'), logId, versionId: z.string(), run }),
         z.object({
           kind: z.literal('upsert'),
           logId,

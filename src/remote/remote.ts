@@ -9,6 +9,7 @@ import type { ErrorData } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import type { Algorithm } from '../model/digest.js'
+import type { EdgeQuery, FoundEdge } from '../model/lineage.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
 import type { WireItem } from '../pack/encode-pack-stream.js'
@@ -109,4 +110,11 @@ export interface Remote {
     after?: string,
     options?: CallOptions,
   ): Promise<Page<VersionSummary>>
+  /** As `Catalog.listEdges`, of versions of this entity. */
+  listEdges(
+    entity: string,
+    queries: EdgeQuery[],
+    after?: string,
+    options?: CallOptions,
+  ): Promise<Page<FoundEdge>>
 }

@@ -64,5 +64,7 @@ export function retryRemote(remote: Remote, options: RetryOptions = {}): Remote 
       retry(() => remote.findVersion(collection, selector, options), options),
     listVersions: (filter, after, options) =>
       retry(() => remote.listVersions(filter, after, options), options),
+    listEdges: (entity, queries, after, options) =>
+      retry(() => remote.listEdges(entity, queries, after, options), options),
   }
 }

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { Artifact } from '../artifact/artifact.js'
 import { type LogOptions, logArtifact } from '../artifact/log-artifact.js'
 import type { LoggedArtifact } from '../artifact/logged-artifact.js'
+import { recordUse } from '../artifact/record-use.js'
 import {
   type FinishArtifactOptions,
   finishArtifact,
@@ -66,6 +67,8 @@ export class Run implements AsyncDisposable {
   readonly info: Readonly<RunInfo>
   readonly #workspace: Workspace
   readonly #logged: LoggedArtifact[] = []
+  /** By their ids, with what came of recording the use. */
+  readonly #used = new Map<string, { version: LoggedArtifact; recorded: Promise<void> }>()
 
   /** @internal */
   constructor(workspace: Workspace, info: RunInfo) {
@@ -118,22 +121,52 @@ export class Run implements AsyncDisposable {
     return this.#keep(finishArtifact(this.#workspace, artifact, { ...target, ...options }))
   }
 
-  /** Finds a version by `[[ENTITY/]PROJECT/]NAME[:ALIAS|:vN|@ID]`; see `LoggedArtifact`. */
-  useArtifact(name: string, options: { signal?: AbortSignal } = {}): Promise<LoggedArtifact> {
-    return useArtifact(this.#workspace, name, { project: this.project, ...options })
+  /**
+   * Finds a version by `[[ENTITY/]PROJECT/]NAME[:ALIAS|:vN|@ID]`, see `LoggedArtifact`, and records
+   * that the run uses it: once a version, durable when `finish` resolves, and sent to the remote after
+   * the version. In a store that is read-only it is used all the same, and nothing is recorded.
+   */
+  async useArtifact(name: string, options: { signal?: AbortSignal } = {}): Promise<LoggedArtifact> {
+    const version = await useArtifact(this.#workspace, name, { project: this.project, ...options })
+    if (!this.#used.has(version.id)) {
+      const recorded = recordUse(this.#workspace, { ...this.info }, version)
+      // `finish` tells of it.
+      recorded.catch(() => {})
+      this.#used.set(version.id, { version, recorded })
+    }
+    return version
+  }
+
+  /** The versions that were used so far, each once, in the order of their first use. */
+  async usedArtifacts(): Promise<LoggedArtifact[]> {
+    return [...this.#used.values()].map(({ version }) => version)
   }
 
   /**
-   * Waits until everything logged is durable here, and leaves the rest to artifactd.
-   * @throws the first failure of a log; an `AggregateError` of all when there are several.
+   * The versions that were logged so far, each once; one that was `unchanged` too, and one that the
+   * run had a part in, once that is finished.
+   * @throws the first failure of a log; as `useArtifact`.
+   */
+  async loggedArtifacts(options: { signal?: AbortSignal } = {}): Promise<LoggedArtifact[]> {
+    await Promise.all(this.#logged.map(logged => logged.committed))
+    const { listOutputs } = await import('../artifact/list-outputs.js')
+    return listOutputs(this.#workspace, this.info, options)
+  }
+
+  /**
+   * Waits until everything logged, and every use, is durable here, and leaves the rest to artifactd.
+   * @throws the first failure of a log or of recording a use; an `AggregateError` of all when there
+   *   are several.
    */
   async finish({ wait = false, signal }: FinishOptions = {}): Promise<void> {
-    const results = await Promise.allSettled(this.#logged.map(logged => logged.committed))
+    const logs = await Promise.allSettled(this.#logged.map(logged => logged.committed))
+    const uses = await Promise.allSettled([...this.#used.values()].map(({ recorded }) => recorded))
+    const results = [...logs, ...uses]
     const failures = results.filter(result => result.status === 'rejected')
     if (failures.length === 1) throw failures[0]!.reason
     if (failures.length > 1) {
       const reasons = failures.map(({ reason }) => reason)
-      throw new AggregateError(reasons, `${failures.length} artifacts were not logged`)
+      throw new AggregateError(reasons, `${failures.length} logs and uses were not recorded`)
     }
     await ensureDaemon(this.#workspace)
     if (!wait) return

@@ -1,5 +1,6 @@
 import type { LogAnswer, LogRequest } from '../catalog/catalog.js'
 import { ArtifactError, ERRORS, isArtifactError } from '../errors.js'
+import { checkRun } from '../model/check-run.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import { algorithmOf, isDigest } from '../model/digest.js'
 import { normalizeMetadata } from '../model/metadata.js'
@@ -14,6 +15,7 @@ import {
 } from '../model/names.js'
 import { MAX_PIECE_BYTES } from '../model/piece.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import { acceptUse } from './accept-use.js'
 import { checkTakenType } from './check-taken-type.js'
 import { finishVersion } from './finish-version.js'
 import { holdsEntries } from './holds-entries.js'
@@ -82,11 +84,19 @@ class Acceptor {
         return this.#acceptVersion(item)
       case 'alias':
         return this.#moveAliases(item)
+      case 'use':
+        return this.#use(item)
       case 'upsert':
         return this.#upsert(item)
       case 'finish':
         return this.#finish(item)
     }
+  }
+
+  async #use(item: CommitItem & { kind: 'use' }): Promise<CommitResult> {
+    if (this.#waiting) return { status: 'waiting', pieces: [] }
+    const versionId = this.#knownAs.get(item.versionId) ?? item.versionId
+    return acceptUse(this.#store, this.#collection, { ...item, versionId })
   }
 
   async #upsert(item: CommitItem & { kind: 'upsert' }): Promise<CommitResult> {
@@ -172,7 +182,8 @@ class Acceptor {
   }
 
   async #moveAliases(item: CommitItem & { kind: 'alias' }): Promise<CommitResult> {
-    const { logId } = item
+    const { logId, run } = item
+    if (run) checkRun(run)
     const aliases = checkUserAliases(item.aliases)
     const sent = checkId(item.versionId)
     const versionId = this.#knownAs.get(sent) ?? sent
@@ -183,7 +194,7 @@ class Acceptor {
       const message = `"${project}/${name}" has no version @${versionId}`
       throw new ArtifactError('VERSION_NOT_FOUND', message, { details: { id: versionId } })
     }
-    const answer = await this.#store.catalog.moveAliases({ logId, versionId, aliases })
+    const answer = await this.#store.catalog.moveAliases({ logId, versionId, aliases, run })
     return { status: 'committed', ...answer }
   }
 }
@@ -213,7 +224,7 @@ function checkVersion(version: VersionContent, collection: CollectionName): Vers
   checkId(id)
   if (checkProject(version.project) !== collection.project) throw wrongCollection(version)
   if (checkName(version.name) !== collection.name) throw wrongCollection(version)
-  if (run) checkProject(run.project)
+  if (run) checkRun(run)
   if (!isDigest(`${algorithm}:${digest}`)) throw invalid(`not a digest of ${algorithm}: ${digest}`)
   checkCount('size', size, Number.MAX_SAFE_INTEGER)
   checkCount('number of files', fileCount, Number.MAX_SAFE_INTEGER)

@@ -1,4 +1,5 @@
 import { ArtifactError } from '../errors.js'
+import { checkRun } from '../model/check-run.js'
 import { ALGORITHMS, algorithmOf, isAlgorithm, parseDigest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
 import { normalizeMetadata } from '../model/metadata.js'
@@ -52,7 +53,7 @@ export function checkRemoteVersion(remote: Remote, version: Version): Omit<Versi
       metadata: normalizeMetadata(version.metadata),
       tags: checkTags(version.tags),
       aliases: checkUserAliases(version.aliases),
-      run: version.run === null ? null : checkRun(version.run),
+      run: version.run === null ? null : checkRunFields(version.run),
       createdAt: version.createdAt,
     }
   } catch (cause) {
@@ -71,7 +72,7 @@ function checkPiece({ digest, size, count }: Piece, algorithm: string): Piece {
   return piece
 }
 
-function checkRun(run: RunInfo): RunInfo {
+function checkRunFields(run: RunInfo): RunInfo {
   const { id, project, name, jobType, group } = run
   const fields = { id, project, name, jobType, group }
   for (const [field, value] of Object.entries(fields)) {
@@ -79,7 +80,7 @@ function checkRun(run: RunInfo): RunInfo {
     if (typeof value === 'string' || (optional && value === undefined)) continue
     throw new TypeError(`the run's ${field} is not a text`)
   }
-  return JSON.parse(JSON.stringify(fields)) as RunInfo
+  return checkRun(JSON.parse(JSON.stringify(fields)) as RunInfo)
 }
 
 function checkCount(value: unknown): number {

@@ -7,6 +7,7 @@ import { findRemoteId } from './find-remote-id.js'
 import { holdsOthers } from './holds-others.js'
 import { importMerged } from './import-merged.js'
 import { isItemFault } from './is-item-fault.js'
+import { leaveOutUse } from './leave-out-use.js'
 import { type PushSession, UploadMeter } from './push-session.js'
 import { uploadPieces, type WantedPiece } from './upload-pieces.js'
 
@@ -67,11 +68,12 @@ async function readCandidate(
   { context, remoteIds }: PushSession,
   item: PendingItem,
 ): Promise<Candidate | undefined> {
-  const { kind, logId, versionId, aliases, distributedId = '', onConflict = 'error' } = item
+  const { kind, logId, versionId, aliases, run, distributedId = '', onConflict = 'error' } = item
+  const there = remoteIds.get(versionId) ?? versionId
   if (kind === 'alias') {
-    const id = remoteIds.get(versionId) ?? versionId
-    return { item, commit: { kind, logId, versionId: id, aliases } }
+    return { item, commit: { kind, logId, versionId: there, aliases, ...(run && { run }) } }
   }
+  if (kind === 'use') return { item, commit: { kind, logId, versionId: there, run: run! } }
   if (kind === 'finish') {
     return { item, commit: { kind, logId, distributedId, aliases, onConflict } }
   }
@@ -107,10 +109,15 @@ async function pushBatch(
     const first = open[0]!
     if (first.status === 'refused') {
       if (await useRemoteId(session, rest[0]!, first.error)) continue
+      if (await leaveOutUse(session, rest[0]!.item, first.error)) {
+        rest = rest.slice(1)
+        if (rest.length === 0) return true
+        continue
+      }
       const error = ArtifactError.from(first.error, 'REMOTE_INVALID')
       if (error.retryable) throw error
       await failItem(session, rest[0]!.item, error)
-      if (holdsOthers(error)) return false
+      if (holdsOthers(rest[0]!.item, error)) return false
       rest = rest.slice(1)
       if (rest.length === 0) return true
       continue
@@ -204,12 +211,13 @@ async function settle(
 }
 
 /**
- * For an alias of a version that the remote has under another id: makes the next commit name that.
+ * For an alias or a use of a version that the remote has under another id: makes the next commit name that.
  * False when this is not the reason of the refusal.
  */
 async function useRemoteId(session: PushSession, candidate: Candidate, error: ErrorData) {
   const { item, commit } = candidate
-  if (commit.kind !== 'alias' || error.code !== 'VERSION_NOT_FOUND') return false
+  if (commit.kind !== 'alias' && commit.kind !== 'use') return false
+  if (error.code !== 'VERSION_NOT_FOUND') return false
   const id = session.remoteIds.get(item.versionId) ?? (await findRemoteId(session, item))
   if (id === undefined || id === commit.versionId) return false
   session.remoteIds.set(item.versionId, id)

@@ -73,7 +73,7 @@ class Push {
   readonly #held = new Set<string>()
   /** Addresses of remotes that lost something, by the ids of the stores that they were. */
   readonly #lost = new Map<string, string>()
-  readonly #syncedBefore: number
+  readonly #doneBefore: number
   #seen = 0
 
   constructor(context: PushContext, openRemote: OpenRemote, options: PushOptions) {
@@ -81,7 +81,7 @@ class Push {
     this.#openRemote = openRemote
     this.#defaultRemote = options.defaultRemote ?? null
     this.#retryFailed = options.retryFailed ?? false
-    this.#syncedBefore = context.report.synced.length
+    this.#doneBefore = countDone(context.report)
   }
 
   /** Pushes all that is pending; the remotes that turned out to have lost something got nothing. */
@@ -111,8 +111,8 @@ class Push {
 
   finish(): SyncReport {
     const { report } = this.#context
-    const synced = report.synced.length - this.#syncedBefore
-    report.pending = this.#seen - synced - report.failed.length
+    const done = countDone(report) - this.#doneBefore
+    report.pending = this.#seen - done - report.failed.length
     return report
   }
 
@@ -157,7 +157,7 @@ class Push {
   async #push({ session, key, items }: Group): Promise<void> {
     if (this.#held.has(key) || session.stopped || this.#context.signal?.aborted) return
     const ready = await this.#takeReady(items)
-    if (!this.#retryFailed && items.some(({ error }) => error && holdsOthers(error))) {
+    if (!this.#retryFailed && items.some(item => item.error && holdsOthers(item, item.error))) {
       this.#held.add(key)
     }
     try {
@@ -181,7 +181,7 @@ class Push {
    */
   async #takeReady(items: PendingItem[]): Promise<PendingItem[]> {
     if (!this.#retryFailed) {
-      const holding = items.findIndex(({ error }) => error && holdsOthers(error))
+      const holding = items.findIndex(item => item.error && holdsOthers(item, item.error))
       const some = holding === -1 ? items : items.slice(0, holding)
       return some.filter(({ error }) => error === undefined)
     }
@@ -190,4 +190,8 @@ class Push {
     }
     return items
   }
+}
+
+function countDone({ synced, leftOut }: SyncReport): number {
+  return synced.length + leftOut
 }

@@ -27,6 +27,8 @@ export interface SyncReport {
   synced: SyncedItem[]
   /** Failed now, or before and not tried again. */
   failed: FailedItem[]
+  /** Uses of versions that the remote does not have: they stay here and are not sent again. */
+  leftOut: number
   /** Items that stay pending: behind a failed one, without a remote, or because of `errors`. */
   pending: number
   /** Items that a remote had taken and lost, so that they were sent again. */
@@ -66,6 +68,7 @@ export function createReport(): SyncReport {
   return {
     synced: [],
     failed: [],
+    leftOut: 0,
     pending: 0,
     resent: 0,
     errors: [],

@@ -16,6 +16,7 @@ import { salvageJournal } from '../../src/catalog/salvage-journal.js'
 import { homePaths, objectPath, packPath } from '../../src/model/home.js'
 
 const STORE_ID = 'f'.repeat(32)
+const RUN = { id: 'r', project: 'p', name: 'a run' }
 
 const externalPiece = encodeExternal([
   { digest: digestOf('md5', 'outside'), file: '/x', size: 7, mtimeNs: '1', ctimeNs: '2', ino: '3' },
@@ -31,7 +32,14 @@ async function commitFirst(catalog: Catalog, home: string): Promise<void> {
   const external = { digest: digestOf('md5', externalPiece), size: externalPiece.length, count: 1 }
   const packs = ['aa00000000000000']
   const log = makeLogRequest('cats', 'a', { aliases: ['best'], packs, external: [external] })
-  await catalog.log(log)
+  await catalog.log({ ...log, version: { ...log.version, run: RUN } })
+  const version = { ...collectionOf('cats'), id: log.version.id, type: 'dataset' }
+  await catalog.use({
+    logId: 'a use',
+    run: { ...RUN, id: 'user' },
+    version,
+    target: { remote: null },
+  })
   await catalog.log(makeLogRequest('whole', 'b', { complete: true, target: undefined }))
   for (let i = 0; i < 30; i += 1) await catalog.log(makeLogRequest('many', `${i}`))
 }
@@ -43,7 +51,7 @@ async function commitMore(catalog: Catalog, home: string): Promise<void> {
   writeFileSync(objectPath(home, object.digest), 'an object')
   const bytes = { packs: ['bb00000000000000'], objects: [object] }
   await catalog.log(makeLogRequest('cats', 'c', { aliases: ['best'], ...bytes }))
-  await catalog.log(makeLogRequest('cats', 'c', { aliases: ['same'] }))
+  await catalog.log(makeLogRequest('cats', 'c', { aliases: ['same'], version: { run: RUN } }))
   await catalog.import(makeImportRequest('cats', 'theirs', { number: 0, aliases: ['remote'] }))
   const [first] = (await catalog.listPending()).items
   await catalog.settle(STORE_ID, [{ seq: first!.seq, number: 1 }])
@@ -64,6 +72,13 @@ async function snapshot(catalog: Catalog) {
     whole: await Promise.all(versions.map(({ id }) => catalog.getVersion(id))),
     external: await Promise.all(versions.map(({ id }) => catalog.getExternal(id))),
     pending: (await catalog.listPending()).items,
+    edges: await catalog.listEdges([
+      { role: 'output', run: RUN },
+      ...versions.flatMap(({ id }) => [
+        { role: 'output' as const, versionId: id },
+        { role: 'input' as const, versionId: id },
+      ]),
+    ]),
     locations: await catalog.locate(
       contents.map(content => ({ kind: 'blob', digest: digestOf('md5', content) })),
     ),

@@ -21,6 +21,7 @@ const CALLS: Record<string, (remote: Remote) => Promise<unknown>> = {
   },
   findVersion: remote => remote.findVersion(CATS, LATEST),
   listVersions: remote => remote.listVersions({ entity: 'default' }),
+  listEdges: remote => remote.listEdges('default', [{ role: 'input', versionId: STORE }]),
 }
 
 const ANSWERS: {

@@ -29,6 +29,7 @@ t.test('the golden journal is read as what it was made of', async t => {
     [
       ...['1 version', '2 alias', '3 version', '4 version', '5 alias', '6 import', '7 settled'],
       ...['8 removed', '9 upsert', '10 close', '11 finish', '12 upsert', '13 close', '14 finish'],
+      ...['15 use', '16 alias'],
     ],
   )
   t.same(new Set(records.map(({ record }) => record.at)), new Set(['2025-03-04T05:06:07.890Z']))
@@ -47,6 +48,8 @@ t.test('the golden journal is read as what it was made of', async t => {
     { seq: 11, kind: 'version', name: 'parts' },
     { seq: 12, kind: 'upsert', distributedId: 'h' },
     { seq: 14, kind: 'finish', distributedId: 'h', onConflict: 'last' },
+    { seq: 15, kind: 'use', versionId: 'a'.repeat(32), run: { id: 'run2', project: 'q' } },
+    { seq: 16, kind: 'alias', versionId: 'c'.repeat(32), aliases: [], run: { id: 'run2' } },
   ])
   const renumbered = catalog.findVersion(collectionOf('cats'), { kind: 'number', number: 0 })
   await t.rejects(renumbered, { code: 'VERSION_RENUMBERED' })
