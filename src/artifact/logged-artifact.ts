@@ -12,6 +12,7 @@ import { checkAborted, type WorkOptions } from '../store/progress.js'
 import type { VerifyResult } from '../store/verify.js'
 import type { Artifact } from './artifact.js'
 import type { DiffSide } from './diff-artifacts.js'
+import { hearFailure, keepFailure } from './failed-logs.js'
 import { type ArtifactObject, getObject } from './get-object.js'
 import { isPending } from './is-pending.js'
 import type { LogOutcome } from './log-artifact.js'
@@ -74,15 +75,12 @@ export class LoggedArtifact implements CollectionName {
     this.#committed = outcome.then(known => {
       this.#known = known
     })
-    this.#committed.catch(error => {
-      if (!heard.has(this)) unheard.set(this, error)
-    })
+    this.#committed.catch(error => keepFailure(this, error))
   }
 
   /** Resolves when the version is durable in the local store; rejects when it was not logged. */
   get committed(): Promise<void> {
-    unheard.delete(this)
-    heard.add(this)
+    hearFailure(this)
     return this.#committed
   }
 
@@ -386,17 +384,3 @@ export class LoggedArtifact implements CollectionName {
     throw new ArtifactError('ARTIFACT_NOT_LOGGED', `"${this.name}" is not committed yet`)
   }
 }
-
-/** Failures of logs that nobody asked about, and logs that somebody did ask about. */
-const unheard = new Map<LoggedArtifact, unknown>()
-const heard = new WeakSet<LoggedArtifact>()
-
-// A script may end without `finish`: what was not logged is then told, and is not a success.
-process.on('beforeExit', () => {
-  for (const [{ name }, error] of unheard) {
-    const { code, message } = error as Error & { code?: string }
-    process.emitWarning(`the artifact "${name}" was not logged: ${message}`, { code })
-    process.exitCode ||= 1
-  }
-  unheard.clear()
-})

@@ -14,6 +14,7 @@ export async function applyRename(
   const target = { ...from, name: to }
   const moved = new Set<string>()
   for (const { error: _, ...item } of await listPendingOf(txn, from)) {
+    if (item.kind === 'use' && !moved.has(item.versionId)) continue
     txn.put(keys.pending(item.seq), { ...item, name: to } satisfies PendingItem)
     if (item.kind !== 'version') continue
     await moveVersion(txn, item, target)

@@ -7,6 +7,7 @@ import type { EdgeQuery, FoundEdge } from '../model/lineage.js'
 import type { OpenName } from '../model/open-version-id.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, RunInfo, Version, VersionContent } from '../model/version.js'
+import type { ChunkPlace, FolderCache, ObjectChunk, ReferenceContent } from './caches.js'
 import type { FinishRequest, OpenVersion, Part, UpsertRequest } from './open-version.js'
 import type { UseRequest } from './plan-use.js'
 
@@ -140,12 +141,6 @@ export interface StoreState {
   history?: History
 }
 
-/** One folder in the stat cache: its real path, and its record in base64. */
-export interface FolderCache {
-  folder: string
-  record: string
-}
-
 /** A version without its piece list. */
 export type VersionSummary = Omit<Version, 'pieces'> & { settled: boolean; error?: ErrorData }
 
@@ -190,26 +185,6 @@ export interface SettledItem {
   number: number
   /** The remote's version, when it already had the same content under another id. */
   remoteId?: string
-}
-
-/** The content that was fetched for a reference, under a name that tells its recorded bytes. */
-export interface ReferenceContent {
-  name: string
-  digest: Digest
-  size: number
-}
-
-/** A chunk of an object, by the digest of its bytes. */
-export interface ObjectChunk {
-  digest: Digest
-  /** Where it starts in the object. */
-  offset: number
-}
-
-/** Where bytes of a chunk lie, as far as is remembered. */
-export interface ChunkPlace {
-  object: Digest
-  offset: number
 }
 
 /**

@@ -7,12 +7,11 @@ import type { OpenName } from '../model/open-version-id.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
 import { newEpoch, type VersionRow } from './apply-record.js'
+import type { ChunkPlace, FolderCache, ObjectChunk, ReferenceContent } from './caches.js'
 import type {
   AliasRequest,
   Catalog,
-  ChunkPlace,
   ExternalFile,
-  FolderCache,
   FoundVersion,
   History,
   ImportRequest,
@@ -20,11 +19,9 @@ import type {
   Location,
   LogAnswer,
   LogRequest,
-  ObjectChunk,
   Page,
   PendingItem,
   PlacedKey,
-  ReferenceContent,
   RemoteMark,
   RenameRequest,
   SettledItem,

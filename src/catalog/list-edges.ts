@@ -44,11 +44,13 @@ async function describeEdges(db: Database, edges: Edge[]): Promise<FoundEdge[]> 
   const rows = await db.getMany(edges.map(({ version }) => keys.version(version.id)))
   return edges.map((edge, index) => {
     const row = rows[index] as VersionRow | undefined
+    // It may have another name since.
+    const { id, entity, project, name, type } = row ?? edge.version
     const { remoteId } = row ?? {}
     return {
       ...edge,
       version: {
-        ...edge.version,
+        ...{ id, entity, project, name, type },
         number: !row || row.number === NO_NUMBER ? null : row.number,
         state: row?.state ?? null,
         ...(remoteId !== undefined && { remoteId }),

@@ -12,7 +12,10 @@ export async function planRename(
   at: string,
   { from, to }: RenameRequest,
 ): Promise<Plan> {
-  const items = await listPendingOf(txn, from)
+  const pending = await listPendingOf(txn, from)
+  const moved = pending.filter(({ kind }) => kind === 'version').map(({ versionId }) => versionId)
+  // Uses of versions that stay are no reason not to, and stay.
+  const items = pending.filter(item => item.kind !== 'use' || moved.includes(item.versionId))
   const target = { ...from, name: to }
   const known = await txn.get<CollectionRow>(keys.collection(target))
   if (items.length === 0) {
@@ -27,7 +30,6 @@ export async function planRename(
   if (!items.some(({ error }) => error?.code === 'TYPE_CONFLICT')) {
     throw refused(from, 'no version was refused because of its type')
   }
-  const moved = items.filter(({ kind }) => kind === 'version').map(({ versionId }) => versionId)
   for (const { versionId } of items) {
     if (!moved.includes(versionId)) throw refused(from, `@${versionId} is synced under that name`)
   }

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { type Catalog, type FolderCache, MAX_BATCH } from '../catalog/catalog.js'
+import type { FolderCache } from '../catalog/caches.js'
+import { type Catalog, MAX_BATCH } from '../catalog/catalog.js'
 import { ArtifactError, isArtifactError, storeError } from '../errors.js'
 import { TaskWorker } from '../hash/task-worker.js'
 import type { BlobKind } from '../model/blob-key.js'

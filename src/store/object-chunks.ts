@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
-import type { ChunkPlace } from '../catalog/catalog.js'
+import type { ChunkPlace } from '../catalog/caches.js'
+import type {} from '../catalog/catalog.js'
 import { systemCode } from '../errors.js'
 import { HasherSet, hashBytes } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
