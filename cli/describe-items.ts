@@ -1,4 +1,6 @@
 import type { PendingItem } from '../src/catalog/catalog.js'
+import type { VersionStatus } from '../src/sync/progress-tracker.js'
+import { describeProgress } from './describe-progress.js'
 import { count, formatBytes } from './format.js'
 
 /** What `status` says of one pending or failed item. */
@@ -12,8 +14,10 @@ export interface ItemStatus {
   /** Of parts of a version that a group of runs builds, and of the request to finish it. */
   group?: string
   state: string
-  bytesTotal?: number
-  bytesSent?: number
+  /** What the version holds, in bytes. */
+  size?: number
+  /** How artifactd fares with it. */
+  progress?: Omit<VersionStatus, 'id' | 'name' | 'size'>
   error?: { code: string; message: string }
   mustStay: string[]
 }
@@ -32,16 +36,18 @@ export function describeItems(items: ItemStatus[]): string[] {
 }
 
 function describe(item: ItemStatus, parts: number): string {
-  const { kind, project, name, id, version, group, state, bytesTotal, bytesSent, error } = item
+  const { kind, project, name, id, version, group, state, progress, size, error } = item
   const collection = `${project}/${name}`
   const head = state.padEnd(8)
   if (kind === 'upsert' && state === 'pending') {
     return `${head} ${collection}  ${count(parts, 'part')} of the group "${group}"`
   }
   const shown = `${collection}${version === null ? `@${id.slice(0, 8)}` : `:${version}`}`
-  const sent = bytesTotal ? `  ${formatBytes(bytesSent ?? 0)} of ${formatBytes(bytesTotal)}` : ''
+  const held = size === undefined || error ? '' : formatBytes(size)
+  const sent = [held, progress ? describeProgress(progress) : ''].filter(Boolean).join(', ')
   const what = kind === 'use' ? `  used by ${count(parts, 'run')}` : finishing(item)
-  return `${head} ${shown}${what}${sent}${error ? `  ${error.message}${adviseOn(item)}` : ''}`
+  const failure = error ? `  ${error.message}${adviseOn(item)}` : ''
+  return `${head} ${shown}${what}${sent && `  ${sent}`}${failure}`
 }
 
 function finishing({ kind, group }: ItemStatus): string {

@@ -8,15 +8,11 @@ import { readSettings } from '../src/store/settings.js'
 import { openStore, type Store } from '../src/store/store.js'
 import { createHealer } from '../src/sync/create-healer.js'
 import { createRemoteOpener } from '../src/sync/create-remote-opener.js'
-import { DAEMON_ROLE, type DaemonMethods, type DaemonStatus } from '../src/sync/daemon-client.js'
-import {
-  createReport,
-  type SyncEvent,
-  type SyncReport,
-  type VersionProgress,
-} from '../src/sync/sync-report.js'
+import { DAEMON_ROLE, type DaemonMethods } from '../src/sync/daemon-client.js'
+import { createReport, type SyncEvent, type SyncReport } from '../src/sync/sync-report.js'
 import { syncStore } from '../src/sync/sync-store.js'
 import { type StoreLock, takeStoreLock } from '../src/sync/take-store-lock.js'
+import { DaemonHealth } from './daemon-health.js'
 import { type PassOptions, PassQueue } from './pass-queue.js'
 import { RetryDelay } from './retry-delay.js'
 import { watchJournal } from './watch-journal.js'
@@ -64,12 +60,9 @@ class Daemon {
   readonly #options: DaemonOptions
   readonly #passes = new PassQueue(options => this.#pass(options))
   readonly #delay: RetryDelay
-  readonly #syncing = new Map<string, VersionProgress>()
-  readonly #startedAt = new Date().toISOString()
+  readonly #health = new DaemonHealth()
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
-  #remote: string | null = null
-  #lastError: ArtifactError | null = null
   /** Something waits for what the last error was about. */
   #isWaiting = false
   /** Once a scan the remote is asked whether it still has what it took. */
@@ -92,7 +85,7 @@ class Daemon {
   async run(): Promise<void> {
     const { home, logger } = this.#options
     const methods: DaemonMethods = {
-      status: async () => this.#status(),
+      status: async () => this.#health.status(),
       sync: ({ retryFailed = false }) => this.#requestPass(retryFailed),
       stop: async () => this.#stop.abort(),
     }
@@ -155,6 +148,7 @@ class Daemon {
   async #pass(options: PassOptions): Promise<SyncReport> {
     clearTimeout(this.#scanTimer)
     clearTimeout(this.#idleTimer)
+    this.#health.beginPass()
     try {
       const { home } = this.#options
       if (!existsSync(homePaths(home).store)) throw storeGone(home)
@@ -165,7 +159,6 @@ class Daemon {
     } catch (error) {
       throw this.#noteFailure(error)
     } finally {
-      this.#syncing.clear()
       this.#schedule()
     }
   }
@@ -173,7 +166,7 @@ class Daemon {
   async #sync({ retryFailed }: PassOptions): Promise<SyncReport> {
     const { env, home } = this.#options
     const settings = readSettings(env, { home })
-    this.#remote = settings.remote
+    this.#health.remote = settings.remote
     if (settings.mode === 'offline') {
       const { items } = await this.#store.catalog.listPending()
       return { ...createReport(), pending: items.length }
@@ -206,25 +199,19 @@ class Daemon {
 
   #onEvent(event: SyncEvent): void {
     const { logger } = this.#options
-    if (event.type === 'bytes') {
-      const { type: _, ...progress } = event
-      this.#syncing.set(event.id, progress)
-    } else if (event.type === 'synced') {
-      this.#syncing.delete(event.item.id)
-      logger.info(event.item, 'synced')
-    } else if (event.type === 'failed') {
-      this.#syncing.delete(event.item.id)
-      logger.error(event.item, 'failed')
-    } else if (event.type === 'lost') {
+    this.#health.tracker.note(event)
+    if (event.type === 'synced') logger.info(event.item, 'synced')
+    else if (event.type === 'failed') logger.error(event.item, 'failed')
+    else if (event.type === 'lost') {
       const { url, items } = event
       logger.warn({ url, items }, 'the remote lost what it took; it is sent again')
     }
   }
 
-  #note({ synced, failed, errors, pending, sentBytes, requests }: SyncReport): void {
+  #note(report: SyncReport): void {
+    const { synced, failed, errors, pending, sentBytes, requests } = report
     const { logger } = this.#options
-    const [error] = errors
-    this.#lastError = error ? ArtifactError.from(error) : null
+    this.#health.endPass(report)
     this.#isWaiting = pending > 0
     if (errors.length === 0 || synced.length > 0) this.#delay.reset()
     if (requests > 0) this.#workedAt = performance.now()
@@ -238,7 +225,7 @@ class Daemon {
   #noteFailure(error: unknown): ArtifactError {
     const coded = storeError(error, 'syncing')
     if (this.#signal.aborted) return coded
-    this.#lastError = coded
+    this.#health.endPass(coded)
     this.#isWaiting = true
     this.#options.logger.error({ err: coded }, 'the pass failed')
     if (isFatal(error)) {
@@ -253,8 +240,9 @@ class Daemon {
     if (this.#ending || this.#signal.aborted) return
     const { idleSeconds, scanSeconds = SCAN_SECONDS } = this.#options
     const scan = scanSeconds * 1000
-    const isWaiting = this.#lastError !== null && this.#isWaiting
-    const askedMs = Number(this.#lastError?.details.retryAfterMs ?? 0)
+    const { lastError } = this.#health
+    const isWaiting = lastError !== null && this.#isWaiting
+    const askedMs = Number(lastError?.details.retryAfterMs ?? 0)
     const delay = isWaiting ? Math.min(Math.max(this.#delay.next(), askedMs), scan) : scan
     this.#scanTimer = setTimeout(() => this.#scan(), delay)
     if (idleSeconds === undefined || isWaiting) return
@@ -265,16 +253,6 @@ class Daemon {
   #endIdle(): void {
     // A pass that began meanwhile sets the timer again when it is done.
     if (!this.#passes.isRunning) this.#end()
-  }
-
-  #status(): DaemonStatus {
-    return {
-      pid: process.pid,
-      startedAt: this.#startedAt,
-      syncing: [...this.#syncing.values()],
-      lastError: this.#lastError?.toJSON() ?? null,
-      remote: this.#remote,
-    }
   }
 }
 

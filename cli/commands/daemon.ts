@@ -1,8 +1,10 @@
 import { ArtifactError } from '../../src/errors.js'
 import { readSettings } from '../../src/store/settings.js'
-import { connectDaemon } from '../../src/sync/daemon-client.js'
+import { connectDaemon, type PassSummary } from '../../src/sync/daemon-client.js'
 import { startDaemon } from '../../src/sync/start-daemon.js'
 import type { Context, Result } from '../context.js'
+import { describeProgress } from '../describe-progress.js'
+import { formatBytes } from '../format.js'
 
 export async function daemonStart(
   { limit }: { limit?: string },
@@ -31,11 +33,18 @@ export async function daemonStatus(_options: object, { env }: Context): Promise<
   const data = await daemon.status()
   daemon.close()
   const lines = [
-    `artifactd runs (process ${data.pid}, since ${data.startedAt}), remote ${data.remote ?? 'none'}`,
-    ...data.syncing.map(
-      ({ name, bytesSent, bytesTotal }) => `syncing ${name}  ${bytesSent} of ${bytesTotal} bytes`,
+    `artifactd ${data.version} runs (process ${data.pid}, since ${data.startedAt}), remote ${data.remote ?? 'none'}`,
+    ...data.versions.map(
+      version =>
+        `${version.active ? 'syncing' : 'waiting'} ${version.name}  ${describeProgress(version)}`,
     ),
+    ...(data.lastPass ? [describePass(data.lastPass)] : []),
     ...(data.lastError ? [`last error: ${data.lastError.message}`] : []),
   ]
   return { data, text: lines.join('\n') }
+}
+
+function describePass({ endedAt, synced, failed, pending, sentBytes }: PassSummary): string {
+  const counts = `${synced} synced, ${failed} failed, ${pending ?? 'some'} pending`
+  return `last pass ended ${endedAt}: ${counts}, ${formatBytes(sentBytes)} sent`
 }

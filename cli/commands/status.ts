@@ -2,13 +2,14 @@ import { type Dirent, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { askRemote, type Workspace } from '../../src/artifact/workspace.js'
 import { decodeExternal } from '../../src/catalog/index-external.js'
-import { isArtifactError, storeError, systemCode } from '../../src/errors.js'
+import { type ErrorData, isArtifactError, storeError, systemCode } from '../../src/errors.js'
 import { homePaths } from '../../src/model/home.js'
 import { NO_NUMBER } from '../../src/model/version.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
 import { readBlob } from '../../src/store/read-blob.js'
 import type { Store } from '../../src/store/store.js'
 import { connectDaemon } from '../../src/sync/daemon-client.js'
+import type { VersionStatus } from '../../src/sync/progress-tracker.js'
 import { collectPages } from '../collect-pages.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { describeItems, type ItemStatus } from '../describe-items.js'
@@ -27,12 +28,13 @@ export async function status(_options: object, context: Context): Promise<Result
     daemonStatus(store.home),
     askForLoss(workspace, context.signal),
   ])
-  const syncing = new Map(daemon?.syncing.map(version => [version.id, version]))
+  const syncing = new Map(daemon?.versions.map(version => [version.id, version]))
   const versions = await Promise.all(
     items.map(async item => {
       const { versionId: id, entity, project, name, kind, error, remote, distributedId } = item
       const version = await store.catalog.getVersion(id)
-      const progress = syncing.get(id)
+      const hasBytes = kind === 'version' || kind === 'upsert'
+      const progress = hasBytes ? syncing.get(id) : undefined
       return {
         entity,
         project,
@@ -41,11 +43,12 @@ export async function status(_options: object, context: Context): Promise<Result
         version: version && version.number !== NO_NUMBER ? `v${version.number}` : null,
         kind,
         ...(distributedId !== undefined && { group: distributedId }),
-        state: error ? 'failed' : progress ? 'syncing' : 'pending',
+        state: error ? 'failed' : progress?.active ? 'syncing' : 'pending',
         remote: remote ?? settings.remote,
-        ...(progress && { bytesTotal: progress.bytesTotal, bytesSent: progress.bytesSent }),
+        ...(version && hasBytes && { size: version.size }),
+        ...(progress && { progress: withoutName(progress) }),
         ...(error && { error }),
-        mustStay: kind === 'version' || kind === 'upsert' ? await listExternal(store, id) : [],
+        mustStay: hasBytes ? await listExternal(store, id) : [],
       }
     }),
   )
@@ -53,6 +56,7 @@ export async function status(_options: object, context: Context): Promise<Result
     pending: items.filter(({ error }) => !error).length,
     failed: items.filter(({ error }) => error).length,
     daemon: daemon !== null,
+    lastError: daemon?.lastError ?? null,
     remote: settings.remote,
     reachable,
     remoteLost,
@@ -61,6 +65,10 @@ export async function status(_options: object, context: Context): Promise<Result
     versions,
   }
   return { data, text: describe(data) }
+}
+
+function withoutName({ id: _, name: __, size: ___, ...progress }: VersionStatus) {
+  return progress
 }
 
 async function daemonStatus(home: string) {
@@ -128,6 +136,7 @@ function describe(data: {
   pending: number
   failed: number
   daemon: boolean
+  lastError: ErrorData | null
   remote: string | null
   reachable: boolean
   remoteLost: boolean
@@ -142,12 +151,13 @@ function describe(data: {
     lines.push(...stay.map(file => `  ${file}`))
   }
   const remote = data.remote ?? 'none'
+  const lastError = data.lastError ? `; last error: ${data.lastError.message}` : ''
   const lost = ' (was wiped or put back: the next sync sends again what it lost)'
   const silent = data.remote !== null && !data.reachable ? ' (does not answer)' : ''
   return [
     ...lines,
     `${data.pending} pending, ${data.failed} failed`,
-    `artifactd  ${data.daemon ? 'runs' : 'does not run'}`,
+    `artifactd  ${data.daemon ? 'runs' : 'does not run'}${lastError}`,
     `remote     ${remote}${data.remoteLost ? lost : silent}`,
     `store      ${data.home}, ${formatBytes(data.storeBytes)}`,
   ].join('\n')

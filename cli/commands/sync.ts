@@ -7,6 +7,7 @@ import { renamePending } from '../../src/sync/rename-pending.js'
 import type { SyncEvent, SyncReport, VersionProgress } from '../../src/sync/sync-report.js'
 import { collectPages } from '../collect-pages.js'
 import { type Context, openContext, type Result } from '../context.js'
+import { describeSent } from '../describe-progress.js'
 import { count, formatBytes } from '../format.js'
 
 export interface SyncCommandOptions {
@@ -101,12 +102,13 @@ function describeSynced({ synced }: SyncReport): string[] {
   const parts = new Map<string, number>()
   const lines: string[] = []
   let uses = 0
-  for (const { project, name, number, kind, unchanged } of synced) {
+  for (const item of synced) {
+    const { project, name, number, kind, unchanged } = item
     const collection = `${project}/${name}`
     if (kind === 'use') uses += 1
     else if (kind === 'upsert') parts.set(collection, (parts.get(collection) ?? 0) + 1)
     else {
-      const note = unchanged ? '  (the remote had it)' : ''
+      const note = unchanged ? '  (the remote had it)' : describeSent(item)
       lines.push(`synced  ${collection}:v${number}${kind === 'alias' ? '  (aliases)' : note}`)
     }
   }

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { Command } from '@commander-js/extra-typings'
+import { readVersion } from '../../src/disk/read-version.js'
 import type { Context, Result } from '../context.js'
 import { defineLogging } from './define-logging.js'
 import { defineReading } from './define-reading.js'
@@ -52,9 +51,4 @@ daemon in the foreground.`,
   defineTracing(program, context, print)
   defineSyncing(program, context, print)
   return program
-}
-
-function readVersion(): string {
-  const path = fileURLToPath(import.meta.resolve('#package'))
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
 }

@@ -1,4 +1,3 @@
-import type { VersionContent } from '../model/version.js'
 import type { AliasRow, VersionRow } from './apply-record.js'
 import type { PendingItem } from './catalog.js'
 import { keyRange, keys } from './keys.js'
@@ -54,9 +53,9 @@ function asVersion({ distributedId: _, onConflict: __, ...item }: PendingItem): 
 /** Aliases that lead to the version are this store's to tell again until the remote has it. */
 async function holdAliases(
   txn: Transaction,
-  { seq, versionId, aliases, ...name }: PendingItem & Pick<VersionContent, 'name'>,
+  { seq, kind, versionId, aliases, ...name }: PendingItem,
 ): Promise<void> {
-  for (const alias of [...aliases, 'latest']) {
+  for (const alias of kind === 'version' ? [...aliases, 'latest'] : aliases) {
     const row = await txn.get<AliasRow>(keys.alias(name, alias))
     if (row?.id !== versionId) continue
     txn.put(keys.alias(name, alias), { ...row, pending: seq } satisfies AliasRow)

@@ -5,7 +5,7 @@ import type {
   VersionFilter,
   VersionSummary,
 } from '../catalog/catalog.js'
-import type { ErrorData } from '../errors.js'
+import type { ArtifactError, ErrorData } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import type { Algorithm } from '../model/digest.js'
@@ -62,6 +62,8 @@ export interface CallOptions {
    * nothing, when it is another store, or was put back to an earlier state.
    */
   since?: RemoteMark
+  /** Called before a call is made again, with why it failed; by remotes that do so. */
+  onRetry?: (error: ArtifactError) => void
 }
 
 /**

@@ -24,7 +24,7 @@ export interface RetryOptions {
  */
 export function retryRemote(remote: Remote, options: RetryOptions = {}): Remote {
   const { retries = 5, wait = (ms, signal) => sleep(ms, undefined, { signal }) } = options
-  const retry = <T>(work: () => Promise<T>, { signal }: CallOptions = {}): Promise<T> =>
+  const retry = <T>(work: () => Promise<T>, { signal, onRetry }: CallOptions = {}): Promise<T> =>
     pRetry(work, {
       retries,
       minTimeout: MIN_PAUSE_MS,
@@ -33,6 +33,7 @@ export function retryRemote(remote: Remote, options: RetryOptions = {}): Remote 
       signal,
       shouldRetry: async ({ error }) => {
         if (!(error instanceof ArtifactError) || !error.retryable) return false
+        onRetry?.(error)
         const askedMs = Number(error.details.retryAfterMs ?? 0)
         if (askedMs > 0) await wait(Math.min(askedMs, MAX_RETRY_AFTER_MS), signal)
         return true

@@ -2,17 +2,36 @@ import type { ErrorData } from '../errors.js'
 import { connectTo } from '../ipc/endpoint.js'
 import { ConnectionLost, RpcClient } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
-import type { SyncReport, VersionProgress } from './sync-report.js'
+import type { VersionStatus } from './progress-tracker.js'
+import type { SyncReport } from './sync-report.js'
 
 /** The role under which artifactd announces itself, and the name of its lock. */
 export const DAEMON_ROLE = 'artifactd'
 
+/** A pass over what is pending. Times are ISO 8601. */
+export interface PassSummary {
+  startedAt: string
+  endedAt: string
+  synced: number
+  failed: number
+  /** Null when it failed before that was known. */
+  pending: number | null
+  sentBytes: number
+}
+
 export interface DaemonStatus {
   pid: number
+  /** Of the program. */
+  version: string
   /** ISO 8601. */
   startedAt: string
-  /** What is on its way at this moment. */
-  syncing: VersionProgress[]
+  uptimeSeconds: number
+  /** `syncing` during a pass. */
+  state: 'idle' | 'syncing'
+  /** What is on its way, or was and waits for the next pass. */
+  versions: VersionStatus[]
+  /** Null before the first one ended. */
+  lastPass: PassSummary | null
   /** Why the last pass left something behind; null when it did not. */
   lastError: ErrorData | null
   remote: string | null

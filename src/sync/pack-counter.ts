@@ -5,7 +5,7 @@ import type { RunSource } from './encode-runs.js'
 import type { PushSession, UploadMeter } from './push-session.js'
 
 /** Bytes between two events of one version. */
-const EVENT_BYTES = 1024 * 1024
+const EVENT_BYTES = 256 * 1024
 
 /** Counts the plain bytes of one pack while they go out; a repeated attempt counts anew. */
 export class PackCounter {
@@ -20,7 +20,10 @@ export class PackCounter {
 
   restart(): void {
     for (const [meter, bytes] of this.#sent) meter.bytesSent -= bytes
-    for (const [meter, bytes] of this.#saved) meter.bytesTotal += bytes
+    for (const [meter, bytes] of this.#saved) {
+      meter.bytesTotal += bytes
+      meter.bytesSkipped -= bytes
+    }
     for (const map of [this.#sent, this.#saved, this.#unreported]) map.clear()
   }
 
@@ -34,6 +37,7 @@ export class PackCounter {
   /** Bytes of a version need not go out: the remote has them. */
   save(meter: UploadMeter, bytes: number): void {
     meter.bytesTotal -= bytes
+    meter.bytesSkipped += bytes
     add(this.#saved, meter, bytes)
   }
 
@@ -44,8 +48,7 @@ export class PackCounter {
 
   #emit(meter: UploadMeter): void {
     this.#unreported.delete(meter)
-    const { id, name, bytesTotal, bytesSent } = meter
-    this.#session.context.emit({ type: 'bytes', id, name, bytesTotal, bytesSent })
+    this.#session.emit(meter)
   }
 }
 

@@ -144,8 +144,9 @@ async function commit(
   let answer: CommitAnswer
   const since = (await session.mark()) ?? undefined
   try {
-    answer = await session.call((remote, options) =>
-      remote.commit(collection, items, { ...options, since }),
+    answer = await session.call(
+      (remote, options) => remote.commit(collection, items, { ...options, since }),
+      rest.flatMap(({ meter }) => meter ?? []),
     )
   } catch (error) {
     // Nothing was read here, so that damage is that of the other side.
@@ -187,7 +188,7 @@ async function settle(
   const events: (() => void)[] = []
   for (const [index, result] of results.entries()) {
     if (result.status !== 'committed') break
-    const { item, meter, version } = rest[index]!
+    const { item, meter } = rest[index]!
     const { seq, kind, versionId: id, entity, project, name } = item
     const { number, unchanged } = result
     const remoteId = result.id !== id ? result.id : undefined
@@ -195,11 +196,11 @@ async function settle(
     settled.push({ seq, number, ...(remoteId !== undefined && { remoteId }) })
     events.push(() => {
       const done = { kind, id, ...(remoteId !== undefined && { remoteId }), number, unchanged }
-      const synced = { ...done, entity, project, name }
+      const bytesSkipped = meter && Math.max(0, meter.size - meter.blobBytes)
+      const bytes = meter && { bytesSent: meter.bytesSent, bytesSkipped, retries: meter.retries }
+      const synced = { ...done, entity, project, name, ...bytes }
       context.report.synced.push(synced)
-      if (meter && version) {
-        context.report.skippedBytes += Math.max(0, version.size - meter.blobBytes)
-      }
+      context.report.skippedBytes += bytesSkipped ?? 0
       context.emit({ type: 'synced', item: synced })
     })
   }

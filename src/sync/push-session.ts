@@ -1,11 +1,11 @@
 import type { RemoteMark } from '../catalog/catalog.js'
-import type { ArtifactError } from '../errors.js'
+import type { ArtifactError, ErrorData } from '../errors.js'
 import { formatVersionName } from '../model/reference-name.js'
 import type { Version } from '../model/version.js'
 import type { CallOptions, Capabilities, Remote } from '../remote/remote.js'
 import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
-import type { SyncEvent, SyncReport } from './sync-report.js'
+import type { SyncEvent, SyncReport, VersionProgress } from './sync-report.js'
 import { WirePool } from './wire-pool.js'
 
 export interface PushContext {
@@ -23,6 +23,9 @@ export class UploadMeter {
   readonly size: number
   bytesTotal = 0
   bytesSent = 0
+  bytesSkipped = 0
+  retries = 0
+  lastError: ErrorData | null = null
   /** Bytes of blobs that were sent and taken. */
   blobBytes = 0
 
@@ -30,6 +33,11 @@ export class UploadMeter {
     this.id = version.id
     this.name = formatVersionName(version)
     this.size = version.size
+  }
+
+  progress(): VersionProgress {
+    const { id, name, size, bytesTotal, bytesSent, bytesSkipped, retries, lastError } = this
+    return { id, name, size, bytesTotal, bytesSent, bytesSkipped, retries, lastError }
   }
 }
 
@@ -57,12 +65,30 @@ export class PushSession {
     this.context = context
   }
 
-  /** Makes one counted call of the remote. */
-  async call<T>(work: (remote: Remote, options: CallOptions) => Promise<T>): Promise<T> {
+  /**
+   * Makes one counted call of the remote.
+   * @param meters of the versions that it is made for, which tell of its retries.
+   */
+  async call<T>(
+    work: (remote: Remote, options: CallOptions) => Promise<T>,
+    meters: Iterable<UploadMeter> = [],
+  ): Promise<T> {
     checkAborted(this.context.signal)
     if (this.stopped) throw this.stopped
     this.context.report.requests += 1
-    return work(this.remote, { signal: this.context.signal })
+    const onRetry = (error: ArtifactError) => {
+      for (const meter of new Set(meters)) {
+        meter.retries += 1
+        meter.lastError = error.toJSON()
+        this.emit(meter)
+      }
+    }
+    return work(this.remote, { signal: this.context.signal, onRetry })
+  }
+
+  /** Tells how far a version is. */
+  emit(meter: UploadMeter): void {
+    this.context.emit({ type: 'bytes', ...meter.progress() })
   }
 
   /** What is known of the remote since it took something last; null if it never did. */

@@ -50,12 +50,13 @@ export async function sendLarge(
   const { store, report } = session.context
   let sent: SentBlob[] = []
   const keys = blobs.map(({ source }) => source.key)
+  const meters = blobs.map(({ meter }) => meter)
   const open = (counter: PackCounter) => {
     const sender = new LargeSender(session, entity, { blobs, counter })
     sent = sender.sent
     return sender.records()
   }
-  const rejected = await sendRecords(session, entity, { keys, open })
+  const rejected = await sendRecords(session, entity, { keys, meters, open })
   const refused = new Set(rejected.map(({ key }) => blobKeyString(key)))
   for (const { source, meter, recipe, bytes } of sent) {
     if (refused.has(blobKeyString(recipe.key))) {

@@ -7,7 +7,7 @@ import { isLoss } from '../store/read-blob.js'
 import { describeLoss } from '../store/recover-blobs.js'
 import { encodeRuns, type RunSource } from './encode-runs.js'
 import { countRecords, PackCounter } from './pack-counter.js'
-import type { PushSession } from './push-session.js'
+import type { PushSession, UploadMeter } from './push-session.js'
 import type { WantedKey } from './upload-pieces.js'
 
 /**
@@ -26,7 +26,7 @@ export async function sendPack(
   const meters = new Map(wanted.map(({ key, meter }) => [blobKeyString(key), meter]))
   const open = (counter: PackCounter) =>
     countRecords(openRecords(store, keys, { require: true, signal }), meters, counter)
-  const rejected = await sendRecords(session, entity, { keys, open })
+  const rejected = await sendRecords(session, entity, { keys, meters: [...meters.values()], open })
   const refused = new Set(rejected.map(({ key }) => blobKeyString(key)))
   for (const { key, meter } of wanted) {
     if (refused.has(blobKeyString(key))) continue
@@ -38,18 +38,27 @@ export async function sendPack(
   throwRejection(rejected)
 }
 
+export interface SentPack {
+  /** The blobs and pieces that are sent. */
+  keys: BlobKey[]
+  /** Of the versions that want them. */
+  meters: UploadMeter[]
+  /**
+   * Makes the records anew for every attempt; what it throws is thrown, and says what needs a blob that
+   * is lost.
+   */
+  open: (counter: PackCounter) => AsyncIterable<RunSource>
+}
+
 /**
  * Sends a pack of records, compressed where the remote takes that and it pays.
  *
- * @param keys the blobs and pieces that are sent.
- * @param open makes the records anew for every attempt; what it throws is thrown, and says what needs
- *   a blob that is lost.
  * @returns what the remote rejected.
  */
 export async function sendRecords(
   session: PushSession,
   entity: string,
-  { keys, open }: { keys: BlobKey[]; open: (counter: PackCounter) => AsyncIterable<RunSource> },
+  { keys, meters, open }: SentPack,
 ): Promise<SendResult['rejected']> {
   const { report, store, signal } = session.context
   const counter = new PackCounter(session)
@@ -74,7 +83,10 @@ export async function sendRecords(
     const lost = isLoss(error) && keys.find(({ digest }) => digest === error.details.digest)
     return lost ? describeLoss(store, lost, { error, signal }) : error
   }
-  const sending = session.call((remote, options) => remote.send(entity, readRecords, options))
+  const sending = session.call(
+    (remote, options) => remote.send(entity, readRecords, options),
+    meters,
+  )
   const { rejected } = await sending.catch(async error => {
     throw failure ? await nameUses(failure.error) : error
   })

@@ -13,6 +13,10 @@ export interface SyncedItem extends CollectionName {
   number: number
   /** The remote had equal content as the latest already, so that only aliases moved. */
   unchanged: boolean
+  /** Of a version or a part: plain bytes that were sent for it, and that did not have to be. */
+  bytesSent?: number
+  bytesSkipped?: number
+  retries?: number
 }
 
 /** Something that cannot be synced as it is; its collection waits behind it. */
@@ -51,8 +55,17 @@ export interface VersionProgress {
   id: string
   /** `project/name:vN`, with the number it has here. */
   name: string
+  /** What the version holds. */
+  size: number
+  /** What the remote is known to lack, in plain bytes, manifest included. */
   bytesTotal: number
   bytesSent: number
+  /** What was looked for and was there already. */
+  bytesSkipped: number
+  /** Calls for it that failed and were made again. */
+  retries: number
+  /** Why the last of those failed; null when none did. */
+  lastError: ErrorData | null
 }
 
 export type SyncEvent =

@@ -3,14 +3,16 @@ import { isArtifactError, storeError } from '../errors.js'
 import { ConnectionLost } from '../ipc/rpc.js'
 import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
-import { connectDaemon } from './daemon-client.js'
+import { connectDaemon, type DaemonClient } from './daemon-client.js'
 import { noticeLoss } from './notice-loss.js'
 import { type OpenRemote, type PushOptions, pushPending } from './push.js'
-import { createReport, type SyncReport } from './sync-report.js'
+import { createReport, type SyncEvent, type SyncReport } from './sync-report.js'
 import { type StoreLock, takeStoreLock } from './take-store-lock.js'
 
 /** Pause between two attempts to take the lock, in milliseconds. */
 const PAUSE_MS = 100
+/** Between two questions of how far artifactd is, in milliseconds. */
+const WATCH_MS = 500
 
 export interface SyncOptions extends PushOptions {
   /** Let an artifactd that is at it do the work. Default true. */
@@ -24,8 +26,8 @@ export interface SyncOptions extends PushOptions {
 
 /**
  * Pushes what is pending, as the only one that syncs this store. While another process does, its
- * artifactd is asked to go on with what is pending now (its events are not heard here); without
- * one, this waits for its turn.
+ * artifactd is asked to go on with what is pending now (of its events only `bytes` are heard here, as
+ * it tells them twice a second); without one, this waits for its turn.
  *
  * @throws as `pushPending`.
  */
@@ -44,7 +46,7 @@ export async function syncStore(
     const lock = await takeStoreLock(store.home, 'sync')
     const report = lock
       ? await pushLocked(lock, () => pushPending(store, openRemote, options))
-      : askDaemon && (await askToSync(store.home, { retryFailed, signal }))
+      : askDaemon && (await askToSync(store.home, { ...options, retryFailed }))
     if (report) return { ...report, resent: report.resent + found.resent }
     await sleep(PAUSE_MS, undefined, { signal }).catch(() => checkAborted(signal))
   }
@@ -78,12 +80,13 @@ async function pushLocked(lock: StoreLock, push: () => Promise<SyncReport>): Pro
 /** Null when there is no daemon, or it ended meanwhile. */
 async function askToSync(
   home: string,
-  { retryFailed, signal }: { retryFailed: boolean; signal?: AbortSignal },
+  { retryFailed, signal, onProgress }: SyncOptions,
 ): Promise<SyncReport | null> {
   const daemon = await connectDaemon(home)
   if (!daemon) return null
   const hangUp = () => daemon.close()
   signal?.addEventListener('abort', hangUp, { once: true })
+  const watch = onProgress && setInterval(() => void tell(daemon, onProgress), WATCH_MS)
   try {
     return await daemon.sync({ retryFailed })
   } catch (error) {
@@ -91,7 +94,16 @@ async function askToSync(
     if (error instanceof ConnectionLost || isArtifactError(error, 'INTERRUPTED')) return null
     throw error
   } finally {
+    clearInterval(watch)
     signal?.removeEventListener('abort', hangUp)
     daemon.close()
+  }
+}
+
+async function tell(daemon: DaemonClient, onProgress: (event: SyncEvent) => void): Promise<void> {
+  // What goes wrong is the answer of the pass too.
+  const status = await daemon.status().catch(() => undefined)
+  for (const { active, bytesPerSecond: _, etaSeconds: __, ...version } of status?.versions ?? []) {
+    if (active) onProgress({ type: 'bytes', ...version })
   }
 }

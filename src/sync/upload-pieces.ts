@@ -90,7 +90,7 @@ async function sendClaimed(session: PushSession, entity: string, wanted: WantedK
   for (const name of names) session.claims.set(name, claim)
   try {
     const missing = await listMissing(session, entity, wanted)
-    for (const { key, meter } of missing) meter.bytesTotal += key.size
+    countWanted(session, wanted, missing)
     const { recipes } = await session.capabilities()
     const isLarge = ({ key }: WantedKey) =>
       recipes && key.kind === 'blob' && key.size >= LARGE_BYTES && maxRecipeBytes(key) > 0
@@ -104,6 +104,16 @@ async function sendClaimed(session: PushSession, entity: string, wanted: WantedK
     for (const name of names) session.claims.delete(name)
     release()
   }
+}
+
+/** What is known of how far the versions are, now that the remote told what it lacks. */
+function countWanted(session: PushSession, wanted: WantedKey[], missing: WantedKey[]): void {
+  for (const { key, meter } of wanted) meter.bytesSkipped += key.size
+  for (const { key, meter } of missing) {
+    meter.bytesSkipped -= key.size
+    meter.bytesTotal += key.size
+  }
+  for (const meter of new Set(wanted.map(({ meter }) => meter))) session.emit(meter)
 }
 
 /**

@@ -27,8 +27,8 @@ t.test('status says what is on its way', async t => {
     if (!version) return true
     seen.push(version.state)
     if (version.state === 'syncing') {
-      t.type(version.bytesSent, 'number')
-      t.type(version.bytesTotal, 'number')
+      t.type(version.progress.bytesSent, 'number')
+      t.type(version.progress.bytesTotal, 'number')
     }
     return false
   })
