@@ -189,7 +189,8 @@ async function applyImport(txn: Transaction, record: JournalRecord & { t: 'impor
   const known = await txn.get<VersionRow>(keys.version(content.id))
   const row: VersionRow = { ...known, ...content, state: 'synced', settled: true }
   delete row.error
-  delete row.evicted
+  if (!record.manifestOnly) delete row.evicted
+  else if (!known) row.evicted = true
   const renumbered = known && known.number !== NO_NUMBER && known.number !== row.number
   if (renumbered) await leaveNumber(txn, known)
   txn.put(keys.version(row.id), row)

@@ -98,6 +98,8 @@ export interface ImportRequest {
   asOf: string
   /** As in a {@link LogRequest}. */
   epoch?: string
+  /** Files are not brought: a version that was not whole here counts as evicted. Default false. */
+  manifestOnly?: boolean
 }
 
 export interface FoundVersion {

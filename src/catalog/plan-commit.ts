@@ -113,7 +113,7 @@ export async function planImport(
   const known = await txn.get<VersionRow>(keys.version(version.id))
   const isKnown =
     rest.packs.length + rest.objects.length === 0 &&
-    !known?.evicted &&
+    (rest.manifestOnly || !known?.evicted) &&
     isDeepStrictEqual(known, { ...known, ...content, state: 'synced', settled: true }) &&
     rows.every(({ row }) => row?.pending !== undefined || row?.id === version.id)
   if (!isKnown) return { record: { t: 'import', at, version, ...rest }, answer }

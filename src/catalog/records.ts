@@ -42,6 +42,8 @@ export type JournalRecord =
       objects: BlobKey[]
       storeId: string
       asOf: string
+      /** Its files are not here, unless they were. */
+      manifestOnly?: boolean
     }
   | {
       t: 'settled'
