@@ -2,10 +2,11 @@ import type { Socket } from 'node:net'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { ArtifactError } from '../src/errors.js'
-import { KEYS_TYPE, PACK_TYPE, STORE_HEADER } from '../src/remote/messages.js'
+import { STORE_HEADER } from '../src/remote/messages.js'
 import type { Store } from '../src/store/store.js'
 import { requireKey, requireLocalHost } from './auth.js'
 import { listRoutes } from './list-routes.js'
+import { parseBodies } from './parse-bodies.js'
 import { sendError } from './send-error.js'
 
 /** A connection on which nothing moves for this long is closed. */
@@ -41,9 +42,7 @@ export function buildApp({ store, key, logger }: AppOptions): FastifyInstance {
     reply.header(STORE_HEADER, store.id)
   })
   app.addHook('onRequest', key === undefined ? requireLocalHost : requireKey(key))
-  app.removeContentTypeParser('text/plain')
-  app.addContentTypeParser(KEYS_TYPE, { parseAs: 'buffer' }, (_, body, done) => done(null, body))
-  app.addContentTypeParser(PACK_TYPE, (_, payload, done) => done(null, payload))
+  parseBodies(app)
   app.setErrorHandler(sendError)
   app.setNotFoundHandler(({ method, url }) => {
     throw new ArtifactError('ROUTE_NOT_FOUND', `there is no route ${method} ${url}`)

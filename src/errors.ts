@@ -98,6 +98,7 @@ export const ERRORS = {
   PIECE_INVALID: row(400, 1, 'the manifest is not canonical; log the version again'),
   RECIPE_INVALID: row(400, 1, 'send the chunks and the recipe again'),
   REQUEST_INVALID: row(400, 1, 'see docs/protocol.md'),
+  REQUEST_DAMAGED: row(400, 4, 'try again; https keeps what is sent as it is', true),
   REQUEST_TOO_LARGE: row(413, 1, 'send it in smaller parts'),
 
   // The remote.

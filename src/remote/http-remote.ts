@@ -21,7 +21,7 @@ import {
   HttpTransport,
   type HttpTransportOptions,
   invalidAnswer,
-  readAll,
+  readAnswer,
   readMessage,
 } from './http-transport.js'
 import { decodeIndices, encodeKeyRows } from './key-rows.js'
@@ -115,7 +115,7 @@ class HttpRemote implements Remote {
     { signal }: CallOptions = {},
   ): Promise<number[]> {
     const answer = await this.#postKeys([...entityPath(entity), 'missing'], keys, signal)
-    const bytes = await readAll(answer.body, MAX_KEYS * 4)
+    const bytes = await readAnswer(answer, MAX_KEYS * 4)
     const indices = bytes && decodeIndices(bytes, keys.length)
     if (!indices) throw invalidAnswer('it is no list of indices', answer)
     return indices

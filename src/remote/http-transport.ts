@@ -9,6 +9,7 @@ import { parseRetryAfter } from '../net/parse-retry-after.js'
 import type { RateLimit } from '../net/rate-limit.js'
 import { checkAborted } from '../store/progress.js'
 import { checkRemoteUrl } from '../store/settings.js'
+import { contentDigest, DIGEST_HEADER, matchesDigest } from './content-digest.js'
 import { API_PATH, errorMessage, MAX_ANSWER_BYTES, STORE_HEADER } from './messages.js'
 import { networkError } from './network-error.js'
 import { formatSince, SINCE_HEADER } from './since-header.js'
@@ -39,6 +40,8 @@ export interface HttpAnswer {
   url: string
   status: number
   storeId: string
+  /** What the answer says of its body: see `DIGEST_HEADER`. */
+  digest?: string | string[] | undefined
   body: AsyncIterable<Uint8Array>
 }
 
@@ -90,7 +93,8 @@ export class HttpTransport {
       call.stream.destroy()
       throw invalidAnswer('it does not say which store it is of', { url: url.href, status })
     }
-    return { url: url.href, status, storeId, body: call.read() }
+    const digest = response.headers[DIGEST_HEADER]
+    return { url: url.href, status, storeId, digest, body: call.read() }
   }
 
   #start(url: URL, request: HttpRequest, proxy: HttpProxy | undefined): HttpCall {
@@ -99,8 +103,9 @@ export class HttpTransport {
     const { connectMs = 5000, idleMs = 60_000 } = timeouts
     // What the body itself throws, for got would wrap it into an error of its own.
     let failure: { error: unknown } | undefined
+    const isWhole = typeof body === 'string' || Buffer.isBuffer(body)
     const upload =
-      body === undefined || typeof body === 'string' || Buffer.isBuffer(body)
+      body === undefined || isWhole
         ? body
         : Readable.from(
             watchErrors(limit ? limit.pass(body, signal) : body, error => {
@@ -113,6 +118,7 @@ export class HttpTransport {
       headers: {
         'user-agent': 'artifactd',
         ...(type !== undefined && { 'content-type': type }),
+        ...(isWhole && { [DIGEST_HEADER]: contentDigest(body) }),
         ...(since && { [SINCE_HEADER]: formatSince(since) }),
         ...(apiKey !== null && { authorization: `Bearer ${apiKey}` }),
       },
@@ -148,6 +154,7 @@ export class HttpTransport {
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     }
     const bytes = await readAll(call.read(), MAX_ERROR_BYTES)
+    if (bytes && !matchesDigest(bytes, headers[DIGEST_HEADER])) return damagedAnswer(details)
     const given = errorMessage.safeParse(bytes && parseJson(bytes)).data?.error
     if (status === 401 || status === 403) {
       const message = given?.message ?? `${url.origin} refuses the API key`
@@ -205,7 +212,7 @@ class HttpCall {
  */
 export async function readMessage<T>(answer: HttpAnswer, schema: z.ZodType<T>): Promise<T> {
   const { url, status } = answer
-  const bytes = await readAll(answer.body, MAX_ANSWER_BYTES)
+  const bytes = await readAnswer(answer, MAX_ANSWER_BYTES)
   const parsed = schema.safeParse(bytes && parseJson(bytes))
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
@@ -213,11 +220,21 @@ export async function readMessage<T>(answer: HttpAnswer, schema: z.ZodType<T>): 
   throw invalidAnswer(`${issue?.message ?? 'it is not valid'}${where}`, { url, status })
 }
 
-/** The whole body, or null when it is longer than `max`. */
-export async function readAll(
-  body: AsyncIterable<Uint8Array>,
-  max: number,
-): Promise<Buffer | null> {
+/**
+ * The whole body, or null when it is longer than `max`.
+ * @throws `REMOTE_INVALID` when it was changed on its way.
+ */
+export async function readAnswer(answer: HttpAnswer, max: number): Promise<Buffer | null> {
+  const bytes = await readAll(answer.body, max)
+  if (!bytes || matchesDigest(bytes, answer.digest)) return bytes
+  throw damagedAnswer(answer)
+}
+
+function damagedAnswer(details: { url: string; status: number }): ArtifactError {
+  return invalidAnswer('its bytes were changed on their way', details)
+}
+
+async function readAll(body: AsyncIterable<Uint8Array>, max: number): Promise<Buffer | null> {
   const parts: Uint8Array[] = []
   let length = 0
   for await (const part of body) {

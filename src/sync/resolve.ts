@@ -119,12 +119,10 @@ async function askRemote(
     expectSameVersion(remote, known, version)
     // What moved there, and how fresh the answer is, is known offline from now on.
     const { state: _, ...content } = version
-    const bytes = { packs: [], objects: [], manifestOnly: true }
-    await store.catalog.import({ version: content, ...bytes, storeId, asOf })
+    await store.catalog.import({ version: content, packs: [], objects: [], storeId, asOf })
   }
   const found = { storeId, version }
-  const local = known !== null && !known.evicted
-  return { version, resolved: 'remote', asOf, remote: found, local }
+  return { version, resolved: 'remote', asOf, remote: found, local: known !== null }
 }
 
 function isMeant({ id, number, aliases }: Omit<Version, 'state'>, selector: Selector): boolean {

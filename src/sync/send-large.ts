@@ -14,7 +14,8 @@ import { listMissing } from './list-missing.js'
 import type { PackCounter } from './pack-counter.js'
 import type { PushContext, PushSession, UploadMeter } from './push-session.js'
 import { rememberChunks } from './remember-chunks.js'
-import { sendRecords, throwRejection } from './send-pack.js'
+import { sendRecords } from './send-pack.js'
+import { throwRejection } from './throw-rejection.js'
 
 /** Chunks are asked for together up to so many bytes, which are far fewer than a question holds. */
 const GROUP_BYTES = 64 * 1024 * 1024
@@ -68,7 +69,7 @@ export async function sendLarge(
     meter.blobBytes += bytes
     if (source.isObject) await rememberChunks(store, recipe)
   }
-  throwRejection(rejected)
+  await throwRejection(session.context, rejected)
 }
 
 /** For chunks that did not make their blob. @throws when the fault is here. */

@@ -1,4 +1,3 @@
-import { ArtifactError } from '../errors.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import type { WireItem } from '../pack/encode-pack-stream.js'
 import type { SendResult } from '../remote/remote.js'
@@ -8,6 +7,7 @@ import { describeLoss } from '../store/recover-blobs.js'
 import { encodeRuns, type RunSource } from './encode-runs.js'
 import { countRecords, PackCounter } from './pack-counter.js'
 import type { PushSession, UploadMeter } from './push-session.js'
+import { throwRejection } from './throw-rejection.js'
 import type { WantedKey } from './upload-pieces.js'
 
 /**
@@ -35,7 +35,7 @@ export async function sendPack(
     report.sentBlobs += 1
     meter.blobBytes += key.size
   }
-  throwRejection(rejected)
+  await throwRejection(session.context, rejected)
 }
 
 export interface SentPack {
@@ -92,8 +92,4 @@ export async function sendRecords(
   })
   counter.report()
   return rejected
-}
-
-export function throwRejection([first]: SendResult['rejected']): void {
-  if (first) throw ArtifactError.from(first.error, 'REMOTE_INVALID')
 }
