@@ -28,6 +28,8 @@ export interface VersionRow extends Omit<VersionContent, 'pieces'> {
   state: VersionState
   settled: boolean
   external?: Piece[]
+  /** Its bytes may have left the store. */
+  evicted?: true
   error?: ErrorData
   /** The remote's id of the same content, when it had it under another. */
   remoteId?: string
@@ -68,6 +70,10 @@ export async function applyRecord(
       return applySettled(txn, record)
     case 'removed':
       return applyRemoved(txn, record, home)
+    case 'collected':
+      return applyCollected(txn, record)
+    case 'evicted':
+      return applyEvicted(txn, record)
     case 'lost':
       return endEra(txn, seq)
     case 'era':
@@ -101,6 +107,22 @@ async function applyRemoved(
 ): Promise<void> {
   for (const { key } of await listRemovable(txn, home, places)) txn.removeLocation(key)
   txn.put(keys.epoch, newEpoch())
+}
+
+/** What lay in the files is taken out of the index by whoever removes them, or reads this later. */
+function applyCollected(txn: Transaction, { packs }: JournalRecord & { t: 'collected' }): void {
+  for (const packId of packs) txn.del(keys.pack(packId))
+  txn.put(keys.epoch, newEpoch())
+}
+
+async function applyEvicted(
+  txn: Transaction,
+  { ids }: JournalRecord & { t: 'evicted' },
+): Promise<void> {
+  for (const id of ids) {
+    const row = await txn.get<VersionRow>(keys.version(id))
+    if (row) txn.put(keys.version(id), { ...row, evicted: true } satisfies VersionRow)
+  }
 }
 
 async function applyVersion(
@@ -147,6 +169,10 @@ async function applyAlias(
   if (!version) return
   const answer: LogAnswer = { id: version.id, number: version.number, unchanged: true }
   txn.put(keys.answer(record.logId), answer)
+  if (record.whole) {
+    const { evicted: _, ...whole } = version
+    txn.put(keys.version(version.id), whole satisfies VersionRow)
+  }
   for (const alias of record.aliases) {
     const pending = record.target && seq
     txn.put(keys.alias(version, alias), { id: version.id, asOf: null, pending } satisfies AliasRow)
@@ -163,6 +189,8 @@ async function applyImport(txn: Transaction, record: JournalRecord & { t: 'impor
   const known = await txn.get<VersionRow>(keys.version(content.id))
   const row: VersionRow = { ...known, ...content, state: 'synced', settled: true }
   delete row.error
+  if (!record.manifestOnly) delete row.evicted
+  else if (!known) row.evicted = true
   const renumbered = known && known.number !== NO_NUMBER && known.number !== row.number
   if (renumbered) await leaveNumber(txn, known)
   txn.put(keys.version(row.id), row)

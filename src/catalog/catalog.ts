@@ -8,6 +8,7 @@ import type { OpenName } from '../model/open-version-id.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, RunInfo, Version, VersionContent } from '../model/version.js'
 import type { ChunkPlace, FolderCache, ObjectChunk, ReferenceContent } from './caches.js'
+import { KEEPING_METHODS, type Keeping } from './keeping.js'
 import type { FinishRequest, OpenVersion, Part, UpsertRequest } from './open-version.js'
 import type { UseRequest } from './plan-use.js'
 
@@ -97,6 +98,8 @@ export interface ImportRequest {
   asOf: string
   /** As in a {@link LogRequest}. */
   epoch?: string
+  /** Files are not brought: a version that was not whole here counts as evicted. Default false. */
+  manifestOnly?: boolean
 }
 
 export interface FoundVersion {
@@ -197,7 +200,7 @@ export interface SettledItem {
  * numbers are given per collection without holes. Lists are paged by key and hold at most
  * {@link MAX_BATCH} items a call. Failures are coded errors; absence in `locate` is null.
  */
-export interface Catalog {
+export interface Catalog extends Keeping {
   /** Where each of at most {@link MAX_BATCH} keys lies in the store; null for what is not here. */
   locate(keys: KeyRef[]): Promise<(Location | null)[]>
   /** What lies in one pack, in the order of the index. It reads the whole index. */
@@ -223,7 +226,7 @@ export interface Catalog {
   putFolders(folders: FolderCache[]): Promise<void>
   /** Makes the records of a flushed, renamed pack locatable. */
   addPack(packId: string): Promise<void>
-  /** Makes flushed, renamed objects locatable. */
+  /** Makes flushed, renamed objects locatable. @throws `BLOB_MISSING` for one that is not there. */
   addObjects(keys: BlobKey[]): Promise<void>
   /**
    * Forgets places whose bytes are wrong or gone, at most {@link MAX_BATCH}: durable when it
@@ -379,6 +382,7 @@ export const CATALOG_METHODS: Record<keyof Catalog, 'reads' | 'writes'> = {
   beginEra: 'writes',
   knows: 'reads',
   setPendingError: 'writes',
+  ...KEEPING_METHODS,
 }
 
 /** The role under which the process that serves a catalog announces itself. */

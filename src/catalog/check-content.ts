@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
+import { decodeRecipe } from '../chunk/recipe.js'
 import { ArtifactError, storeError } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Digest, parseDigest } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
 import { decodePiece } from '../model/piece.js'
 import type { VersionRow } from './apply-record.js'
-import { type Location, type LogRequest, MAX_BATCH } from './catalog.js'
+import { type KeyRef, type Location, type LogRequest, MAX_BATCH } from './catalog.js'
 import { decodeExternal } from './index-external.js'
 import { keys } from './keys.js'
 import { readPacked } from './read-packed.js'
@@ -42,7 +43,7 @@ export async function checkContent(
       ({ ref, digest }) => ref === undefined && !outside.has(digest as Digest),
     )
     for (let start = 0; start < files.length; start += MAX_BATCH) {
-      for (const entry of await listAbsent(txn, files.slice(start, start + MAX_BATCH))) {
+      for (const entry of await listAbsent(txn, home, files.slice(start, start + MAX_BATCH))) {
         absent.set(entry.path, entry)
       }
     }
@@ -90,13 +91,18 @@ async function readKey(txn: Transaction, home: string, key: BlobKey): Promise<Ui
   }
 }
 
-async function listAbsent(txn: Transaction, files: Entry[]): Promise<Entry[]> {
+async function listAbsent(txn: Transaction, home: string, files: Entry[]): Promise<Entry[]> {
   const refs = files.map(({ digest }) => ({ kind: 'blob' as const, digest: parseDigest(digest) }))
   const locations = await txn.locate(refs)
   const recipes = await txn.locate(refs.map(({ digest }) => ({ kind: 'recipe', digest })))
-  return files.filter(({ size }, index) => {
-    return locations[index]?.size !== size && recipes[index]?.size !== size
-  })
+  const absent: Entry[] = []
+  for (const [index, file] of files.entries()) {
+    if (locations[index]?.size === file.size) continue
+    const recipe = recipes[index]
+    const isSame = recipe?.size === file.size
+    if (!isSame || !(await hasChunks(txn, home, refs[index]!, recipe))) absent.push(file)
+  }
+  return absent
 }
 
 function expectNone(absent: Map<string, Entry>): void {
@@ -104,6 +110,21 @@ function expectNone(absent: Map<string, Entry>): void {
   if (!first) return
   const { path, digest } = first
   throw removed(`the bytes of "${path}"`, { path, digest })
+}
+
+async function hasChunks(
+  txn: Transaction,
+  home: string,
+  { digest }: KeyRef,
+  location: Location,
+): Promise<boolean> {
+  const key = { kind: 'recipe' as const, digest, size: location.size }
+  const recipe = decodeRecipe(key, Buffer.from(await readKey(txn, home, key)))
+  for (const batch of recipe.batches(MAX_BATCH)) {
+    const places = await txn.locate(batch.map(chunk => chunk.key))
+    if (places.includes(null)) return false
+  }
+  return true
 }
 
 function removed(what: string, details: Record<string, unknown>): ArtifactError {

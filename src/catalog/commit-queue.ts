@@ -8,6 +8,7 @@ import { type Database, Transaction } from './transaction.js'
 
 interface Commit {
   plan: (txn: Transaction, at: string) => Promise<Plan>
+  after?: (() => void) | undefined
   resolve: (answer: LogAnswer) => void
   reject: (error: unknown) => void
 }
@@ -19,6 +20,8 @@ export interface CommitQueueOptions {
   clock: () => Date
   /** @throws once the index refused a write. */
   checkWhole: () => void
+  /** Is told of what became durable, before its callers are. */
+  onRecords: (records: JournalRecord[]) => void
   /** Runs what writes to the index. @throws as `checkWhole`. */
   write: <T>(work: () => Promise<T>) => Promise<T>
 }
@@ -39,10 +42,14 @@ export class CommitQueue {
     this.#options = options
   }
 
-  /** Resolves when what the plan says is durable; rejects with what it throws. */
-  commit(plan: Commit['plan']): Promise<LogAnswer> {
+  /**
+   * Resolves when what the plan says is durable; rejects with what it throws.
+   * @param after runs after that, before any other commit is planned; such a commit is planned after
+   *   all before it are durable. What it throws rejects the call, and the commit stays.
+   */
+  commit(plan: Commit['plan'], { after }: Pick<Commit, 'after'> = {}): Promise<LogAnswer> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ plan, resolve, reject })
+      this.#queue.push({ plan, after, resolve, reject })
       this.#committing ??= this.#commitAll()
     })
   }
@@ -53,12 +60,17 @@ export class CommitQueue {
   }
 
   async #commitAll(): Promise<void> {
-    while (this.#queue.length > 0) await this.#commitGroup(this.#queue.splice(0, MAX_GROUP))
+    while (this.#queue.length > 0) await this.#commitGroup(this.#takeGroup())
     this.#committing = undefined
   }
 
+  #takeGroup(): Commit[] {
+    const alone = this.#queue.findIndex(({ after }) => after)
+    return this.#queue.splice(0, alone === -1 ? MAX_GROUP : Math.min(MAX_GROUP, alone || 1))
+  }
+
   async #commitGroup(group: Commit[]): Promise<void> {
-    const { home, db, journal, clock, checkWhole, write } = this.#options
+    const { home, db, journal, clock, checkWhole, onRecords, write } = this.#options
     const txn = new Transaction(db)
     const records: JournalRecord[] = []
     const planned: (() => void)[] = []
@@ -80,6 +92,8 @@ export class CommitQueue {
     try {
       if (records.length > 0) txn.put(keys.applied, await journal.append(records))
       if (txn.size > 0) await write(() => txn.write())
+      onRecords(records)
+      for (const { after } of accepted) after?.()
     } catch (error) {
       for (const commit of accepted) commit.reject(error)
       return

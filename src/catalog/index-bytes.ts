@@ -1,9 +1,9 @@
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemCode } from '../errors.js'
+import { ArtifactError, systemCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Digest, isDigest } from '../model/digest.js'
-import { homePaths, packPath } from '../model/home.js'
+import { homePaths, objectPath, packPath } from '../model/home.js'
 import { listPackRecords } from '../pack/read-pack-index.js'
 import type { Location } from './catalog.js'
 import { MAX_BATCH } from './catalog.js'
@@ -47,7 +47,10 @@ export async function indexPack(
   return true
 }
 
-export async function indexObjects(db: Database, objects: BlobKey[]): Promise<void> {
+/** Enters objects. @throws `BLOB_MISSING` for one whose file is not there. */
+export async function indexObjects(db: Database, home: string, objects: BlobKey[]): Promise<void> {
+  const lost = objects.find(({ digest }) => !existsSync(objectPath(home, digest)))
+  if (lost) throw new ArtifactError('BLOB_MISSING', `the object ${lost.digest} is not there`)
   for (let start = 0; start < objects.length; start += MAX_BATCH) {
     const some = objects.slice(start, start + MAX_BATCH)
     await putLocations(
@@ -82,6 +85,7 @@ export async function indexEverything(
         .filter((object): object is { digest: Digest; file: string } => isDigest(object.digest))
       await indexObjects(
         db,
+        home,
         found.map(({ digest, file }) => ({ kind: 'blob', digest, size: statSync(file).size })),
       )
     }

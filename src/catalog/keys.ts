@@ -53,6 +53,7 @@ export const keys = {
   external: (digest: string) => join('external', digest),
   reference: (name: string) => join('reference', name),
   chunk: (digest: string) => join('chunk', digest),
+  used: (id: string) => join('used', id),
 }
 
 /** All keys that begin with these parts. */
@@ -85,10 +86,9 @@ export function locationKey({ kind, digest }: KeyRef): Buffer {
 }
 
 /** The key and the location of one entry of the index. */
-export function decodePlace(key: Buffer, value: Buffer): PlacedKey {
+export function decodePlace(key: Buffer, location: Location): PlacedKey {
   const kind = (Object.keys(KIND_BYTE) as BlobKind[]).find(name => KIND_BYTE[name] === key[1])!
   const digest = digestFromBytes(algorithmById(key[2]!), key.subarray(3))
-  const location = decodeLocation(value)
   return { key: { kind, digest, size: location.size }, location }
 }
 

@@ -36,25 +36,35 @@ import { planDropPart } from './drop-part.js'
 import { findVersion, getVersion, listVersions } from './find-version.js'
 import { findMark, knowsHistory, readHistory } from './history.js'
 import { indexObjects, indexPack } from './index-bytes.js'
+import * as caches from './index-caches.js'
 import { indexExternal } from './index-external.js'
 import type { Journal } from './journal.js'
-import { keyRange, keys, LOCATION_RANGE, locationKey, pageRange } from './keys.js'
+import { Keeper } from './keeper.js'
+import type { RemovalRequest, Root } from './keeping.js'
+import { packKey } from './key-table.js'
+import { keyRange, keys, LOCATION_RANGE, locationKey } from './keys.js'
 import { listEdges } from './list-edges.js'
 import { listPacked } from './list-packed.js'
 import { listParts } from './list-parts.js'
+import { listPending } from './list-pending.js'
+import { listRoots } from './list-roots.js'
+import { listStored } from './list-stored.js'
 import type { FinishRequest, OpenVersion, Part, UpsertRequest } from './open-version.js'
 import {
   NO_ANSWER,
   type Plan,
   planAliases,
+  planEviction,
   planImport,
   planLog,
   planRemoval,
 } from './plan-commit.js'
+import { planPendingError } from './plan-pending-error.js'
 import { planRename } from './plan-rename.js'
 import { planClose, planFinish, planUpsert } from './plan-upsert.js'
 import { planUse, type UseRequest } from './plan-use.js'
-import { type Database, locateIn, type Transaction } from './transaction.js'
+import type { RemovedFiles } from './sweep.js'
+import type { Database, Transaction } from './transaction.js'
 
 /**
  * The {@link Catalog} of one store over its journal and a LevelDB. It must be the only one: open
@@ -68,18 +78,23 @@ export class LevelCatalog implements Catalog {
   readonly #db: Database
   readonly #journal: Journal
   readonly #commits: CommitQueue
+  readonly #keeper: Keeper
+  readonly #clock: () => Date
   #broken: ArtifactError | undefined
 
   constructor(home: string, db: Database, journal: Journal, clock = () => new Date()) {
     this.#home = home
     this.#db = db
     this.#journal = journal
+    this.#clock = clock
+    this.#keeper = new Keeper({ home, db, clock })
     this.#commits = new CommitQueue({
       home,
       db,
       journal,
       clock,
       checkWhole: () => this.#checkWhole(),
+      onRecords: records => this.#keeper.noteRecords(records),
       write: work => this.#write(work),
     })
   }
@@ -91,7 +106,7 @@ export class LevelCatalog implements Catalog {
 
   async locate(refs: KeyRef[]): Promise<(Location | null)[]> {
     checkBatch(refs)
-    return locateIn(this.#db, refs.map(locationKey))
+    return this.#keeper.locate(refs.map(locationKey))
   }
 
   listPacked(packId: string, after?: string): Promise<Page<PlacedKey>> {
@@ -106,40 +121,22 @@ export class LevelCatalog implements Catalog {
 
   async findReferences(names: string[]): Promise<({ digest: Digest; size: number } | null)[]> {
     checkBatch(names)
-    const rows = await this.#db.getMany(names.map(keys.reference))
-    return rows.map(row => (row as { digest: Digest; size: number } | undefined) ?? null)
+    return caches.findReferences(this.#db, names)
   }
 
   async rememberReferences(contents: ReferenceContent[]): Promise<void> {
     checkBatch(contents)
-    await this.#write(() =>
-      this.#db.batch(
-        contents.map(({ name, digest, size }) => ({
-          type: 'put' as const,
-          key: keys.reference(name),
-          value: { digest, size },
-        })),
-      ),
-    )
+    await this.#write(() => caches.rememberReferences(this.#db, contents))
   }
 
   async findChunks(digests: Digest[]): Promise<(ChunkPlace | null)[]> {
     checkBatch(digests)
-    const rows = await this.#db.getMany(digests.map(keys.chunk))
-    return rows.map(row => (row as ChunkPlace | undefined) ?? null)
+    return caches.findChunks(this.#db, digests)
   }
 
   async rememberChunks(object: Digest, chunks: ObjectChunk[]): Promise<void> {
     checkBatch(chunks)
-    await this.#write(() =>
-      this.#db.batch(
-        chunks.map(({ digest, offset }) => ({
-          type: 'put' as const,
-          key: keys.chunk(digest),
-          value: { object, offset } satisfies ChunkPlace,
-        })),
-      ),
-    )
+    await this.#write(() => caches.rememberChunks(this.#db, object, chunks))
   }
 
   async describe(): Promise<StoreState> {
@@ -153,33 +150,25 @@ export class LevelCatalog implements Catalog {
 
   async getFolders(folders: string[]): Promise<(string | null)[]> {
     checkBatch(folders)
-    const found = await this.#db.getMany<string, Buffer>(folders.map(keys.folder), {
-      valueEncoding: 'buffer',
-    })
-    return found.map(value => value?.toString('base64') ?? null)
+    return caches.getFolders(this.#db, folders)
   }
 
   async putFolders(folders: FolderCache[]): Promise<void> {
     checkBatch(folders)
-    await this.#write(() =>
-      this.#db.batch<string, Buffer>(
-        folders.map(({ folder, record }) => ({
-          type: 'put',
-          key: keys.folder(folder),
-          value: Buffer.from(record, 'base64'),
-        })),
-        { valueEncoding: 'buffer' },
-      ),
-    )
+    await this.#write(() => caches.putFolders(this.#db, folders))
   }
 
   async addPack(packId: string): Promise<void> {
-    const found = await this.#write(() => indexPack(this.#db, this.#home, packId))
+    const found = await this.#keeper.add([packKey(packId)], () => {
+      return this.#write(() => indexPack(this.#db, this.#home, packId))
+    })
     if (!found) throw new ArtifactError('BLOB_MISSING', `the pack ${packId} is not in the store`)
   }
 
   async addObjects(objects: BlobKey[]): Promise<void> {
-    await this.#write(() => indexObjects(this.#db, objects))
+    await this.#keeper.add(objects.map(locationKey), () => {
+      return this.#write(() => indexObjects(this.#db, this.#home, objects))
+    })
   }
 
   async log(request: LogRequest): Promise<LogAnswer> {
@@ -264,15 +253,13 @@ export class LevelCatalog implements Catalog {
   async listComplete(pieces: Digest[]): Promise<boolean[]> {
     checkBatch(pieces)
     const [epoch, ...marks] = await this.#db.getMany([keys.epoch, ...pieces.map(keys.complete)])
-    return marks.map(mark => mark === epoch)
+    const complete = marks.map(mark => mark === epoch)
+    this.#keeper.notePieces(pieces.filter((_, index) => complete[index]))
+    return complete
   }
 
-  async listPending(after?: string): Promise<Page<PendingItem>> {
-    const range = pageRange(keyRange('pending'), after)
-    const rows = await this.#db.iterator({ ...range, limit: MAX_BATCH }).all()
-    const items = rows.map(([, value]) => value as PendingItem)
-    const last = rows.at(-1)?.[0]
-    return rows.length === MAX_BATCH && last ? { items, next: last } : { items }
+  listPending(after?: string): Promise<Page<PendingItem>> {
+    return listPending(this.#db, after)
   }
 
   async settle(
@@ -319,23 +306,37 @@ export class LevelCatalog implements Catalog {
   }
 
   async setPendingError(seq: number, error?: ErrorData): Promise<void> {
-    await this.#commits.commit(async txn => {
-      const item = await txn.get<PendingItem>(keys.pending(seq))
-      if (!item) return { answer: NO_ANSWER }
-      const { error: _, ...clean } = item
-      txn.put(keys.pending(seq), error ? { ...clean, error } : clean)
-      const row = await txn.get<VersionRow>(keys.version(item.versionId))
-      if (row && (item.kind === 'version' || item.kind === 'upsert')) {
-        const { error: __, ...version } = row
-        const before = item.kind === 'version' ? 'pending' : 'open'
-        txn.put(keys.version(row.id), {
-          ...version,
-          state: error ? 'failed' : before,
-          ...(error && { error }),
-        } satisfies VersionRow)
-      }
-      return { answer: NO_ANSWER }
-    })
+    await this.#commits.commit(txn => planPendingError(txn, seq, error))
+  }
+
+  async hold(id: string, seconds: number): Promise<void> {
+    this.#keeper.guard.hold(id, seconds)
+  }
+
+  listRoots(after?: string): Promise<Page<Root>> {
+    return listRoots(this.#db, after)
+  }
+
+  listStored(after?: string): Promise<{ rows: string; next?: string }> {
+    return listStored(this.#db, after)
+  }
+
+  async noteUse(ids: string[]): Promise<void> {
+    checkBatch(ids)
+    await this.#write(() => caches.noteUse(this.#db, ids, this.#clock().getTime()))
+  }
+
+  async evict(ids: string[]): Promise<void> {
+    checkBatch(ids)
+    await this.#commits.commit((txn, at) => planEviction(txn, at, ids))
+  }
+
+  beginSweep(): Promise<string> {
+    return this.#keeper.beginSweep(this.#commits)
+  }
+
+  removeFiles(request: RemovalRequest): Promise<RemovedFiles | null> {
+    return this.#keeper.removeFiles(this.#commits, request)
   }
 
   /** Waits for the commits under way, then closes journal and index. */

@@ -1,6 +1,6 @@
 import type { Page, PlacedKey } from './catalog.js'
 import { MAX_BATCH } from './catalog.js'
-import { decodePlace, LOCATION_RANGE } from './keys.js'
+import { decodeLocation, decodePlace, LOCATION_RANGE } from './keys.js'
 import type { Database } from './transaction.js'
 
 /** See `Catalog.listPacked`. */
@@ -14,9 +14,9 @@ export async function listPacked(
   const range = { ...from, lt: LOCATION_RANGE.lt }
   const items: PlacedKey[] = []
   for await (const [key, value] of db.iterator<Buffer, Buffer>({ ...range, ...encodings })) {
-    const place = decodePlace(key, value)
-    if (place.location.in !== 'pack' || place.location.packId !== packId) continue
-    items.push(place)
+    const location = decodeLocation(value)
+    if (location.in !== 'pack' || location.packId !== packId) continue
+    items.push(decodePlace(key, location))
     if (items.length === MAX_BATCH) return { items, next: key.toString('hex') }
   }
   return { items }

@@ -10,6 +10,7 @@ import { keys } from './keys.js'
 import { LevelCatalog } from './level-catalog.js'
 import { openDatabase, recreateDatabase } from './open-database.js'
 import { packPlaceName } from './remove-places.js'
+import { forgetRemoved } from './sweep.js'
 import { type Database, Transaction } from './transaction.js'
 
 /** Journal records applied in one batch of a replay. */
@@ -70,6 +71,8 @@ export async function openLevelCatalog(
       flushTree(paths.packs)
       flushTree(paths.objects)
       await indexEverything(db, home, listRemoved(records))
+      const collected = tail.flatMap(({ record }) => (record.t === 'collected' ? [record] : []))
+      if (collected.length > 0) await forgetRemoved(db, home, collected)
     }
     await replay(db, home, tail)
     return new LevelCatalog(home, db, journal, clock)

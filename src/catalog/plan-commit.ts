@@ -33,7 +33,9 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
   }
   if (latest && (await hasPieces(txn, latest.id, version.pieces))) {
     const { run } = version
-    return planAliases(txn, at, { logId, versionId: latest.id, aliases, target, run })
+    const same = { logId, versionId: latest.id, aliases, target, run }
+    const isStored = request.base === undefined
+    return isStored ? planUnchanged(txn, at, same) : planAliases(txn, at, same)
   }
   const number = collection?.next ?? 0
   const record: JournalRecord = {
@@ -50,6 +52,14 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
     ...(external && { external }),
   }
   return { record, answer: { id: version.id, number, unchanged: false } }
+}
+
+/** Of a version that was evicted, everything has just been stored again. */
+async function planUnchanged(txn: Transaction, at: string, request: AliasRequest): Promise<Plan> {
+  const plan = await planAliases(txn, at, request)
+  const row = await txn.get<VersionRow>(keys.version(request.versionId))
+  if (plan.record?.t !== 'alias' || !row?.evicted) return plan
+  return { ...plan, record: { ...plan.record, whole: true } }
 }
 
 /** See `Catalog.moveAliases`. With a `target` the move is pending. */
@@ -103,6 +113,7 @@ export async function planImport(
   const known = await txn.get<VersionRow>(keys.version(version.id))
   const isKnown =
     rest.packs.length + rest.objects.length === 0 &&
+    (rest.manifestOnly || !known?.evicted) &&
     isDeepStrictEqual(known, { ...known, ...content, state: 'synced', settled: true }) &&
     rows.every(({ row }) => row?.pending !== undefined || row?.id === version.id)
   if (!isKnown) return { record: { t: 'import', at, version, ...rest }, answer }
@@ -121,6 +132,16 @@ export async function planRemoval(
   const gone = await listRemovable(txn, home, places)
   return {
     ...(gone.length > 0 && { record: { t: 'removed', at, places: gone } }),
+    answer: NO_ANSWER,
+  }
+}
+
+/** See `Keeping.evict`. */
+export async function planEviction(txn: Transaction, at: string, ids: string[]): Promise<Plan> {
+  const rows = await Promise.all(ids.map(id => txn.get<VersionRow>(keys.version(id))))
+  const gone = ids.filter((_, index) => rows[index]?.state === 'synced' && !rows[index].evicted)
+  return {
+    ...(gone.length > 0 && { record: { t: 'evicted', at, ids: gone } }),
     answer: NO_ANSWER,
   }
 }

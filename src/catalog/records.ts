@@ -31,6 +31,8 @@ export type JournalRecord =
       target?: { remote: string | null }
       /** It logged what the version has, which had not been known. */
       run?: RunInfo
+      /** It was evicted, and all its bytes are here again. */
+      whole?: true
     }
   | {
       t: 'import'
@@ -40,6 +42,8 @@ export type JournalRecord =
       objects: BlobKey[]
       storeId: string
       asOf: string
+      /** Its files are not here, unless they were. */
+      manifestOnly?: boolean
     }
   | {
       t: 'settled'
@@ -58,6 +62,8 @@ export type JournalRecord =
   /** A server over this store began; `id` is random. */
   | { t: 'era'; at: string; id: string }
   | { t: 'removed'; at: string; places: PlacedKey[] }
+  | { t: 'collected'; at: string; packs: string[]; objects: BlobKey[] }
+  | { t: 'evicted'; at: string; ids: string[] }
   /** Stands for a record that was damaged: its number is not given again. */
   | { t: 'lost'; at: string }
   | ({ t: 'upsert'; at: string } & Omit<UpsertRequest, 'epoch'>)

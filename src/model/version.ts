@@ -56,4 +56,6 @@ export interface Version extends VersionContent {
   number: number
   aliases: string[]
   state: VersionState
+  /** Its bytes may have left this store, and are fetched again when it is used. */
+  evicted?: true
 }

@@ -22,7 +22,7 @@ export const INDEX_RECORD_BYTES = RECORD_HEADER_BYTES + RECORD_TRAILER_BYTES
 
 const FOOTER_MAGIC = Buffer.from('ARTFINDX', 'latin1')
 /** A row without its digest. */
-const ROW_BYTES = 28
+export const ROW_BYTES = 28
 const KIND_NAMES = new Map(
   (['blob', 'piece', 'recipe'] as const).map(kind => [KIND_NUMBERS[kind] as number, kind]),
 )

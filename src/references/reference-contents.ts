@@ -1,5 +1,6 @@
 import { MAX_BATCH } from '../catalog/catalog.js'
 import type { BlobKey } from '../model/blob-key.js'
+import { contentName } from '../model/content-name.js'
 import { isDigest } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
 import { locateBlobs } from '../store/locate-blobs.js'
@@ -13,11 +14,6 @@ export function isReference(entry: Entry): entry is ReferenceEntry {
 /** Nothing identifies the bytes of such a reference: it is fetched each time. */
 export function isUnverifiable({ digest, ref, extra }: ReferenceEntry): boolean {
   return digest === ref || extra?.unverifiable === true
-}
-
-/** One string for the bytes that an entry refers to. */
-export function contentName({ ref, digest }: ReferenceEntry): string {
-  return `${ref}\0${digest}`
 }
 
 /**

@@ -56,7 +56,7 @@ export async function pullVersion(
     await pull.fetchPieces(version)
     if (!manifestOnly) await pull.fetchFiles(version)
     const bytes = await checkContent(store, remote, { version, manifestOnly })
-    const content = { version, ...bytes, ...(!manifestOnly && { epoch }) }
+    const content = { version, ...bytes, ...(manifestOnly ? { manifestOnly } : { epoch }) }
     try {
       await store.catalog.import({ ...content, storeId: found.storeId, asOf })
       break

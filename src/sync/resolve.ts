@@ -119,10 +119,12 @@ async function askRemote(
     expectSameVersion(remote, known, version)
     // What moved there, and how fresh the answer is, is known offline from now on.
     const { state: _, ...content } = version
-    await store.catalog.import({ version: content, packs: [], objects: [], storeId, asOf })
+    const bytes = { packs: [], objects: [], manifestOnly: true }
+    await store.catalog.import({ version: content, ...bytes, storeId, asOf })
   }
   const found = { storeId, version }
-  return { version, resolved: 'remote', asOf, remote: found, local: known !== null }
+  const local = known !== null && !known.evicted
+  return { version, resolved: 'remote', asOf, remote: found, local }
 }
 
 function isMeant({ id, number, aliases }: Omit<Version, 'state'>, selector: Selector): boolean {

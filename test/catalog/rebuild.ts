@@ -1,4 +1,12 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import {
@@ -6,6 +14,7 @@ import {
   makeImportRequest,
   makeLogRequest,
 } from '../../fixtures/catalog/log-request.js'
+import { writeObject } from '../../fixtures/catalog/write-object.js'
 import { writePack } from '../../fixtures/catalog/write-pack.js'
 import { digestOf } from '../../fixtures/pack/small-records.js'
 import type { Catalog, LogRequest } from '../../src/catalog/catalog.js'
@@ -272,10 +281,9 @@ t.test('what was removed is not found again after a rebuild, and a copy of it is
   let catalog = await openIndex(home)
   writePack(home, 'cc00000000000000', ['lost', 'copied', 'whole'])
   const objects = refs.slice(3)
-  for (const { digest } of objects) {
-    mkdirSync(dirname(objectPath(home, digest)), { recursive: true })
-  }
+  const files = objects.map(({ digest }) => writeObject(home, digest))
   await catalog.log(makeLogRequest('cats', 'a', { packs: ['cc00000000000000'], objects }))
+  for (const file of files) rmSync(file)
   const locations = await catalog.locate(refs)
   const places = refs.map((key, index) => ({ key, location: locations[index]! }))
   await catalog.remove({ places: places.filter(({ key }) => key !== refs[2]) })
@@ -294,6 +302,52 @@ t.test('what was removed is not found again after a rebuild, and a copy of it is
     { in: 'object' },
   ])
   await catalog.close()
+})
+
+t.test('an index of before a removal of files points to none of them', async t => {
+  const home = t.testdir()
+  const names = ['removed', 'copied', 'kept']
+  const refs = [...names, 'object', 'new object'].map(content => ({
+    kind: 'blob' as const,
+    digest: digestOf('md5', content),
+    size: content.length,
+  }))
+  const objects = refs.slice(3)
+  let catalog = await openIndex(home)
+  writePack(home, 'cc00000000000000', ['removed', 'copied'])
+  writePack(home, 'dd00000000000000', ['kept'])
+  for (const { digest } of objects) writeObject(home, digest)
+  const packs = ['cc00000000000000', 'dd00000000000000']
+  await catalog.log(makeLogRequest('cats', 'a', { packs, objects }))
+  await catalog.close()
+  cpSync(homePaths(home).catalog, join(home, 'before'), { recursive: true })
+
+  catalog = await openIndex(home)
+  const sweep = await catalog.beginSweep()
+  writePack(home, 'aa00000000000000', ['copied'])
+  const removed = { packs: ['cc00000000000000'], objects }
+  t.same(await catalog.removeFiles({ sweep, ...removed }), removed)
+  await catalog.close()
+  writeObject(home, objects[1]!.digest)
+
+  for (const index of ['old', 'none']) {
+    rmSync(homePaths(home).catalog, { recursive: true })
+    if (index === 'old') renameSync(join(home, 'before'), homePaths(home).catalog)
+    catalog = await openIndex(home)
+    t.match(
+      await catalog.locate(refs),
+      [
+        null,
+        { packId: 'aa00000000000000' },
+        { packId: 'dd00000000000000' },
+        null,
+        { in: 'object' },
+      ],
+      index,
+    )
+    await t.rejects(catalog.addPack('cc00000000000000'), { code: 'BLOB_MISSING' })
+    await catalog.close()
+  }
 })
 
 t.test('a damaged journal keeps the catalog shut and untouched', async t => {

@@ -29,7 +29,7 @@ t.test('the golden journal is read as what it was made of', async t => {
     [
       ...['1 version', '2 alias', '3 version', '4 version', '5 alias', '6 import', '7 settled'],
       ...['8 removed', '9 upsert', '10 close', '11 finish', '12 upsert', '13 close', '14 finish'],
-      ...['15 use', '16 alias'],
+      ...['15 use', '16 alias', '17 evicted', '18 collected'],
     ],
   )
   t.same(new Set(records.map(({ record }) => record.at)), new Set(['2025-03-04T05:06:07.890Z']))
@@ -39,7 +39,7 @@ t.test('the golden journal is read as what it was made of', async t => {
   t.match(items, [
     { name: 'cats', number: 0, id: 'e'.repeat(32), aliases: ['remote'] },
     { name: 'cats', number: 1, id: 'a'.repeat(32), aliases: ['again', 'best'], state: 'synced' },
-    { name: 'cats', number: 2, id: 'c'.repeat(32), aliases: ['latest'], state: 'synced' },
+    { name: 'cats', number: 2, id: 'c'.repeat(32), aliases: ['latest'], evicted: true },
     { name: 'parts', number: 0, aliases: ['best', 'latest'], state: 'pending' },
     { name: 'served', number: 0, aliases: ['latest', 'stable'], state: 'synced' },
   ])

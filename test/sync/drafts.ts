@@ -70,6 +70,14 @@ t.test(
     const draft = await first.newDraft()
     const fetched = takeTraffic()
     t.ok(fetched.requests.length <= 4, fetched.requests.join())
+    const isEvicted = async () => {
+      return (await sharedStore(thereHome).catalog.getVersion(first.id))?.evicted === true
+    }
+    t.ok(await isEvicted(), 'its files are to be fetched when it is used')
+    const again = await there.useArtifact('cats')
+    await there.logArtifact(await again.newDraft()).committed
+    t.ok(await isEvicted(), 'and still are')
+    takeTraffic()
     t.ok(fetched.downloaded < 80_000, `${fetched.downloaded} of ${FILES * FILE_BYTES} bytes`)
 
     await draft.remove(pathOf(7))
@@ -97,6 +105,7 @@ t.test(
     const { requests } = takeTraffic()
     t.ok(requests.length <= 20, requests.join())
     t.equal(hashTree(await first.download({ root: join(folder, 'first') })).length, FILES + 1)
+    t.notOk(await isEvicted())
   },
 )
 
