@@ -29,6 +29,8 @@ export const MAX_KEYS = 10_000
 /** Items, and bytes of JSON, in one commit. The client slices at half: one long item may go alone. */
 export const MAX_ITEMS = 1000
 export const MAX_COMMIT_BYTES = 16 * 1024 * 1024
+/** Values in the JSON of one request: one takes up to a hundred bytes of memory. */
+export const MAX_JSON_VALUES = 500_000
 /** Bytes of a JSON answer that a client takes. */
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 

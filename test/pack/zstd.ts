@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import { block, makeFrame, RAW, RUN } from '../../fixtures/pack/make-frame.js'
 import { parseWhole } from '../../fixtures/pack/parse-whole.js'
 import type { BlobKey } from '../../src/model/blob-key.js'
 import { BatchEncoder, type BatchPart, type EncodedBatch } from '../../src/pack/encode-batch.js'
@@ -17,22 +18,6 @@ function keyOf(size: number): BlobKey {
 async function decodeText(frame: Buffer, size: number): Promise<string> {
   return Buffer.from(await decodeFrame(frame, keyOf(size))).toString()
 }
-
-/** RFC 8878: a frame of raw and run blocks, which says what it is told to say. */
-function makeFrame(descriptor: number, fields: number[], blocks: [number, Uint8Array][]): Buffer {
-  const parts: Uint8Array[] = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, descriptor, ...fields])]
-  for (const [index, [header, bytes]] of blocks.entries()) {
-    const last = index === blocks.length - 1 ? 1 : 0
-    const head = Buffer.alloc(3)
-    head.writeUIntLE(header | last, 0, 3)
-    parts.push(head, bytes)
-  }
-  return Buffer.concat(parts)
-}
-
-const RAW = 0
-const RUN = 1 << 1
-const block = (type: number, length: number) => (length << 3) | type
 
 /** The records of a batch, as the reader of a pack finds them. */
 async function recordsIn(batch: EncodedBatch) {

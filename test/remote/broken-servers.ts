@@ -62,6 +62,8 @@ const ANSWERS: {
   },
   { title: 'a bare 500', status: 500, body: 'oops', code: 'REMOTE_FAILED' },
   { title: 'a bare 503', status: 503, type: 'text/html', body: '<h1>', code: 'REMOTE_FAILED' },
+  { title: 'a bare 413', status: 413, body: '<h1>Too Large</h1>', code: 'REMOTE_INVALID' },
+  { title: 'a bare 429', status: 429, body: 'slow down', code: 'REMOTE_FAILED' },
   { title: 'a 404 in HTML', status: 404, body: '<h1>Not Found</h1>', code: 'REMOTE_INVALID' },
   { title: 'a redirect', status: 302, body: '', code: 'REMOTE_INVALID' },
   { title: 'a 401', status: 401, body: '', code: 'REMOTE_UNAUTHORIZED' },
