@@ -22,6 +22,13 @@ export interface ItemStatus {
   mustStay: string[]
 }
 
+/** What is to be done with it, where it is not to be sent. */
+const WHAT: { [kind in ItemStatus['kind']]?: (item: ItemStatus) => string } = {
+  finish: ({ group }) => `  to be finished, group "${group}"`,
+  alias: () => '  its aliases',
+  edit: () => '  edited',
+}
+
 /** A line for each; the parts of one group that wait are one line. */
 export function describeItems(items: ItemStatus[]): string[] {
   const lines = new Map<string, { parts: number; line: (parts: number) => string }>()
@@ -45,13 +52,9 @@ function describe(item: ItemStatus, parts: number): string {
   const shown = `${collection}${version === null ? `@${id.slice(0, 8)}` : `:${version}`}`
   const held = size === undefined || error ? '' : formatBytes(size)
   const sent = [held, progress ? describeProgress(progress) : ''].filter(Boolean).join(', ')
-  const what = kind === 'use' ? `  used by ${count(parts, 'run')}` : finishing(item)
+  const what = kind === 'use' ? `  used by ${count(parts, 'run')}` : (WHAT[kind]?.(item) ?? '')
   const failure = error ? `  ${error.message}${adviseOn(item)}` : ''
   return `${head} ${shown}${what}${sent && `  ${sent}`}${failure}`
-}
-
-function finishing({ kind, group }: ItemStatus): string {
-  return kind === 'finish' ? `  to be finished, group "${group}"` : ''
 }
 
 /** What can be done about it, besides what the error says. */

@@ -1,18 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { Artifact } from '../../src/artifact/artifact.js'
 import { logArtifact } from '../../src/artifact/log-artifact.js'
 import type { LoggedArtifact } from '../../src/artifact/logged-artifact.js'
 import { ensureDaemon, type Workspace } from '../../src/artifact/workspace.js'
-import { ArtifactError, systemCode } from '../../src/errors.js'
+import { ArtifactError } from '../../src/errors.js'
 import { DEFAULT_TYPE } from '../../src/model/names.js'
 import { parseCollectionName } from '../../src/model/reference-name.js'
 import type { RunInfo } from '../../src/model/version.js'
 import type { Policy } from '../../src/store/file-ingester.js'
-import { fileError } from '../../src/store/source-file.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
+import { parseMetadata } from '../parse-metadata.js'
 import { parseSource, type Source, sourceBaseName } from '../parse-source.js'
 
 export interface PutOptions {
@@ -136,20 +135,6 @@ async function putPart(
     `${project}/${name}: ${count(fileCount, 'file')}, ${formatBytes(size)} added for the group ` +
     `"${group}"\n  a version when all are in: artifact finish ${project}/${name} --group ${group}`
   return { data, text }
-}
-
-function parseMetadata(text: string): Record<string, unknown> {
-  const file = text.startsWith('@') ? text.slice(1) : undefined
-  try {
-    return JSON.parse(file === undefined ? text : readFileSync(file, 'utf8')) as Record<
-      string,
-      unknown
-    >
-  } catch (error) {
-    if (file !== undefined && systemCode(error)) throw fileError(error, file)
-    const where = file === undefined ? '--metadata' : file
-    throw new ArtifactError('INVALID_METADATA', `${where} is not JSON: ${(error as Error).message}`)
-  }
 }
 
 /** Adds up the progress of several adds. */

@@ -1,5 +1,6 @@
 import { useArtifact } from '../../src/artifact/use-artifact.js'
 import { type Context, openContext, type Result } from '../context.js'
+import { describeConflict, listConflicts } from '../describe-conflict.js'
 import { formatBytes, labelVersion } from '../format.js'
 import { noteAge } from './get.js'
 
@@ -23,6 +24,7 @@ export async function show(name: string, _options: object, context: Context): Pr
     metadata: version.metadata,
     createdAt: version.createdAt,
     state: version.state,
+    conflicts: await listConflicts(workspace, version),
     ...version.resolution!,
   }
   noteAge(data, workspace.settings.remote !== null, context)
@@ -37,6 +39,7 @@ export async function show(name: string, _options: object, context: Context): Pr
     ...(data.tags.length > 0 ? [`  tags         ${data.tags.join(', ')}`] : []),
     `  description  ${data.description ?? '–'}`,
     `  metadata     ${JSON.stringify(data.metadata)}`,
+    ...data.conflicts.map(conflict => `  conflict     ${describeConflict(conflict)}`),
   ]
   return { data, text: lines.join('\n') }
 }

@@ -1,6 +1,7 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { askRemote, type Workspace } from '../../src/artifact/workspace.js'
+import type { KeptConflict } from '../../src/catalog/changing.js'
 import { decodeExternal } from '../../src/catalog/index-external.js'
 import { type ErrorData, isArtifactError, storeError, systemCode } from '../../src/errors.js'
 import { homePaths } from '../../src/model/home.js'
@@ -12,6 +13,7 @@ import { connectDaemon } from '../../src/sync/daemon-client.js'
 import type { VersionStatus } from '../../src/sync/progress-tracker.js'
 import { collectPages } from '../collect-pages.js'
 import { type Context, openContext, type Result } from '../context.js'
+import { describeConflict } from '../describe-conflict.js'
 import { describeItems, type ItemStatus } from '../describe-items.js'
 import { count, formatBytes } from '../format.js'
 
@@ -23,8 +25,9 @@ const NAMED_FILES = 1000
 export async function status(_options: object, context: Context): Promise<Result> {
   const workspace = openContext(context)
   const { settings, store } = workspace
-  const [items, daemon, { reachable, remoteLost }] = await Promise.all([
+  const [items, conflicts, daemon, { reachable, remoteLost }] = await Promise.all([
     collectPages(after => store.catalog.listPending(after)),
+    collectPages(after => store.catalog.listConflicts({}, after)),
     daemonStatus(store.home),
     askForLoss(workspace, context.signal),
   ])
@@ -63,6 +66,7 @@ export async function status(_options: object, context: Context): Promise<Result
     storeBytes: storeBytes(store.home),
     home: store.home,
     versions,
+    conflicts,
   }
   return { data, text: describe(data) }
 }
@@ -143,6 +147,7 @@ function describe(data: {
   storeBytes: number
   home: string
   versions: ItemStatus[]
+  conflicts: KeptConflict[]
 }): string {
   const lines = describeItems(data.versions)
   const stay = data.versions.flatMap(({ mustStay }) => mustStay)
@@ -156,9 +161,15 @@ function describe(data: {
   const silent = data.remote !== null && !data.reachable ? ' (does not answer)' : ''
   return [
     ...lines,
+    ...data.conflicts.map(describeLine),
     `${data.pending} pending, ${data.failed} failed`,
     `artifactd  ${data.daemon ? 'runs' : 'does not run'}${lastError}`,
     `remote     ${remote}${data.remoteLost ? lost : silent}`,
     `store      ${data.home}, ${formatBytes(data.storeBytes)}`,
   ].join('\n')
+}
+
+function describeLine(conflict: KeptConflict): string {
+  const { project, name, versionId } = conflict
+  return `conflict ${project}/${name}@${versionId.slice(0, 8)}  ${describeConflict(conflict)}`
 }

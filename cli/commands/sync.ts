@@ -4,9 +4,15 @@ import { checkName } from '../../src/model/names.js'
 import { parseCollectionName } from '../../src/model/reference-name.js'
 import { parseLimit } from '../../src/store/settings.js'
 import { renamePending } from '../../src/sync/rename-pending.js'
-import type { SyncEvent, SyncReport, VersionProgress } from '../../src/sync/sync-report.js'
+import type {
+  SyncEvent,
+  SyncedItem,
+  SyncReport,
+  VersionProgress,
+} from '../../src/sync/sync-report.js'
 import { collectPages } from '../collect-pages.js'
 import { type Context, openContext, type Result } from '../context.js'
+import { describeConflict } from '../describe-conflict.js'
 import { describeSent } from '../describe-progress.js'
 import { count, formatBytes } from '../format.js'
 
@@ -97,19 +103,25 @@ async function dropPart(text: string, { store: { catalog } }: Workspace): Promis
   })
 }
 
+const NOTES: { [kind in SyncedItem['kind']]?: string } = {
+  alias: '  (aliases)',
+  edit: '  (edited)',
+}
+
 /** A line for each, and one for all parts of a name. */
 function describeSynced({ synced }: SyncReport): string[] {
   const parts = new Map<string, number>()
   const lines: string[] = []
   let uses = 0
   for (const item of synced) {
-    const { project, name, number, kind, unchanged } = item
+    const { project, name, number, kind, unchanged, conflicts } = item
     const collection = `${project}/${name}`
     if (kind === 'use') uses += 1
     else if (kind === 'upsert') parts.set(collection, (parts.get(collection) ?? 0) + 1)
     else {
       const note = unchanged ? '  (the remote had it)' : describeSent(item)
-      lines.push(`synced  ${collection}:v${number}${kind === 'alias' ? '  (aliases)' : note}`)
+      lines.push(`synced  ${collection}:v${number}${NOTES[kind] ?? note}`)
+      lines.push(...(conflicts ?? []).map(one => `conflict ${describeConflict(one)}`))
     }
   }
   const sums = [...parts].map(([collection, sum]) => `synced  ${collection}  ${count(sum, 'part')}`)

@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings'
 import { readVersion } from '../../src/disk/read-version.js'
 import type { Context, Result } from '../context.js'
+import { defineChanging } from './define-changing.js'
 import { defineLogging } from './define-logging.js'
 import { defineReading } from './define-reading.js'
 import { defineSyncing } from './define-syncing.js'
@@ -49,6 +50,7 @@ daemon in the foreground.`,
   defineLogging(program, context, print)
   defineReading(program, context, print)
   defineTracing(program, context, print)
+  defineChanging(program, context, print)
   defineSyncing(program, context, print)
   return program
 }

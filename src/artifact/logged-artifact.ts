@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ArtifactError } from '../errors.js'
 import type { Change } from '../model/change.js'
 import type { Entry } from '../model/entry.js'
-import { type CollectionName, NO_NUMBER, type RunInfo, type Version } from '../model/version.js'
+import type { CollectionName, RunInfo, Version } from '../model/version.js'
 import type { RemoteVersion } from '../remote/remote.js'
 import { readEntries } from '../store/manifest.js'
 import { ManifestIndex } from '../store/manifest-index.js'
@@ -17,6 +17,7 @@ import { type ArtifactObject, getObject } from './get-object.js'
 import { isPending } from './is-pending.js'
 import type { LogOutcome } from './log-artifact.js'
 import { orAborted } from './or-aborted.js'
+import { VersionFields } from './version-fields.js'
 import type { DownloadOptions } from './version-files.js'
 import { askRemote, remoteOpener, syncWorkspace, type Workspace, whyOffline } from './workspace.js'
 
@@ -42,38 +43,28 @@ export interface Resolution {
  * A version: one that is being logged, or one that was found by its name. Its fields can be read
  * once it is committed; before that they throw `ARTIFACT_NOT_LOGGED`.
  */
-export class LoggedArtifact implements CollectionName {
-  readonly entity: string
-  readonly project: string
-  readonly name: string
-  readonly type: string
+export class LoggedArtifact extends VersionFields {
   /** How the name was answered; undefined for a version that was logged here. */
   readonly resolution: Resolution | undefined
-  readonly #draftId: string
   readonly #workspace: Workspace
   readonly #committed: Promise<void>
   /** Set for a version of the remote of which this store has nothing yet. */
   #remote: RemoteVersion | undefined
-  #known: LogOutcome | undefined
 
   /** @internal */
   constructor(
     workspace: Workspace,
-    { id, entity, project, name, type }: CollectionName & { id: string; type: string },
+    draft: CollectionName & { id: string; type: string },
     outcome: Promise<LogOutcome>,
     found: { resolution?: Resolution; remote?: RemoteVersion; version?: Version } = {},
   ) {
-    this.#draftId = id
-    this.entity = entity
-    this.project = project
-    this.name = name
-    this.type = type
+    super(draft)
     this.resolution = found.resolution
     this.#workspace = workspace
     this.#remote = found.remote
-    this.#known = found.version && { version: found.version, unchanged: false }
+    if (found.version) this.outcome = { version: found.version, unchanged: false }
     this.#committed = outcome.then(known => {
-      this.#known = known
+      this.outcome = known
     })
     this.#committed.catch(error => keepFailure(this, error))
   }
@@ -85,88 +76,18 @@ export class LoggedArtifact implements CollectionName {
   }
 
   /**
-   * Permanent, 32 hex digits, known at once; of content that was `unchanged` it is, once committed,
-   * the id of the version that has the content.
+   * Records what was assigned to `description`, `metadata`, `tags` and `aliases` and differs from
+   * what was read: durable here when it resolves, synced later, in order with everything else of the
+   * collection.
+   * @throws `INVALID_ALIAS` for `latest`; as `committed`.
    */
-  get id(): string {
-    return this.#known?.version.id ?? this.#draftId
-  }
-
-  /**
-   * `v3`: provisional until the remote gave it, see `state`. A part of an open version, and a version
-   * that is `closing`, have none: `ARTIFACT_NOT_LOGGED`.
-   */
-  get version(): string {
-    return `v${this.number}`
-  }
-
-  /** @internal As of the last answer. */
-  get row(): Version {
-    return this.#row
-  }
-
-  /** @internal As `version`; null when it has none. */
-  get versionOrNull(): string | null {
-    const { number } = this.#row
-    return number === NO_NUMBER ? null : `v${number}`
-  }
-
-  get number(): number {
-    const { number, state } = this.#row
-    if (number !== NO_NUMBER) return number
-    const why =
-      state === 'closing'
-        ? 'has no number until the remote has merged it: await `wait`'
-        : 'is a part of an open version and has no number'
-    throw new ArtifactError('ARTIFACT_NOT_LOGGED', `"${this.name}" ${why}`)
-  }
-
-  /** Hex, as W&B computes it. */
-  get digest(): string {
-    return this.#row.digest
-  }
-
-  get size(): number {
-    return this.#row.size
-  }
-
-  get fileCount(): number {
-    return this.#row.fileCount
-  }
-
-  get aliases(): string[] {
-    return [...this.#row.aliases]
-  }
-
-  get tags(): string[] {
-    return [...this.#row.tags]
-  }
-
-  get description(): string | null {
-    return this.#row.description
-  }
-
-  get metadata(): Record<string, unknown> {
-    return structuredClone(this.#row.metadata)
-  }
-
-  get createdAt(): string {
-    return this.#row.createdAt
-  }
-
-  /** As of the last answer: `wait` and `committed` look again. */
-  get state(): Version['state'] {
-    return this.#row.state
-  }
-
-  /** The content was that of the latest version, which this then is. */
-  get unchanged(): boolean {
-    return this.#expect().unchanged
-  }
-
-  /** `entity/project/name:vN`. */
-  get qualifiedName(): string {
-    return `${this.entity}/${this.project}/${this.name}:${this.version}`
+  async save(): Promise<void> {
+    await this.committed
+    const { edits } = this
+    const { saveVersion } = await import('./save-version.js')
+    const version = await saveVersion(this.#workspace, this.row, edits)
+    this.outcome = { ...this.outcome, version }
+    this.dropEdits(edits)
   }
 
   /**
@@ -209,7 +130,7 @@ export class LoggedArtifact implements CollectionName {
   async *entries(options: { signal?: AbortSignal } = {}): AsyncGenerator<Entry, void, undefined> {
     await this.#fetch(options)
     const { store } = this.#workspace
-    for await (const entries of readEntries(store, this.#row.pieces, options)) yield* entries
+    for await (const entries of readEntries(store, this.row.pieces, options)) yield* entries
   }
 
   /**
@@ -221,7 +142,7 @@ export class LoggedArtifact implements CollectionName {
   async get(name: string): Promise<ArtifactObject> {
     await this.#fetch({})
     const { store } = this.#workspace
-    const index = new ManifestIndex(store, this.#row.pieces)
+    const index = new ManifestIndex(store, this.row.pieces)
     const list = (folder: string) => index.list(folder)
     return getObject({ store, find: path => index.find(path), list }, name)
   }
@@ -254,7 +175,7 @@ export class LoggedArtifact implements CollectionName {
     const version = this.versionOrNull ?? this.id.slice(0, 8)
     const root = options.root ?? join('artifacts', `${this.name}-${version}`)
     const { downloadFiles } = await import('./version-files.js')
-    return downloadFiles(this.#workspace.store, this.#row, root, options)
+    return downloadFiles(this.#workspace.store, this.row, root, options)
   }
 
   /** Brings the version into the local store. @returns the bytes that came from the remote. */
@@ -269,7 +190,7 @@ export class LoggedArtifact implements CollectionName {
   async verify(root?: string, options: WorkOptions = {}): Promise<VerifyResult> {
     await this.#fetch(options)
     const { verifyFiles } = await import('./version-files.js')
-    return verifyFiles(this.#workspace.store, this.#row, root, options)
+    return verifyFiles(this.#workspace.store, this.row, root, options)
   }
 
   /**
@@ -296,7 +217,7 @@ export class LoggedArtifact implements CollectionName {
    */
   async loggedBy(): Promise<RunInfo | null> {
     await this.committed
-    return structuredClone(this.#row.run)
+    return structuredClone(this.row.run)
   }
 
   /**
@@ -312,7 +233,7 @@ export class LoggedArtifact implements CollectionName {
 
   get #side(): DiffSide {
     const isRemote = this.#remote !== undefined
-    return { workspace: this.#workspace, version: this.#row, isRemote }
+    return { workspace: this.#workspace, version: this.row, isRemote }
   }
 
   async #fetch(options: WorkOptions): Promise<number> {
@@ -351,14 +272,15 @@ export class LoggedArtifact implements CollectionName {
 
   async #isSynced(): Promise<boolean> {
     const { catalog } = this.#workspace.store
-    const known = this.#expect()
+    const known = this.outcome
     const version = await catalog.getVersion(known.version.id)
-    if (version) this.#known = { ...known, version }
+    if (version) this.outcome = { ...known, version }
     if (version?.state === 'pending' || (await isPending(catalog, known.version.id))) return false
     // A part is on the remote once it is not pending, whatever became of the open version.
     if (known.version.state === 'open') return true
     if (!version && known.version.state === 'closing') return this.#findMerged()
-    return version?.state === 'synced'
+    // Of one that only the remote has, nothing is here.
+    return (version ?? known.version).state === 'synced'
   }
 
   /** What the remote made of the parts of all machines: more than is here. */
@@ -370,17 +292,8 @@ export class LoggedArtifact implements CollectionName {
     const found = await resolveVersion(this.#workspace.store, remote, {
       ...{ entity, project, name, selector },
     })
-    this.#known = { version: found.version, unchanged: false }
+    this.outcome = { version: found.version, unchanged: false }
     this.#remote = found.local ? undefined : found.remote
     return true
-  }
-
-  get #row(): Version {
-    return this.#expect().version
-  }
-
-  #expect(): LogOutcome {
-    if (this.#known) return this.#known
-    throw new ArtifactError('ARTIFACT_NOT_LOGGED', `"${this.name}" is not committed yet`)
   }
 }

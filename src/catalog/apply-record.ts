@@ -1,7 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import type { ErrorData } from '../errors.js'
 import type { Piece } from '../model/entry.js'
-import { NO_NUMBER, type VersionContent, type VersionState } from '../model/version.js'
+import {
+  type CollectionName,
+  NO_NUMBER,
+  type VersionContent,
+  type VersionState,
+} from '../model/version.js'
+import {
+  applyEdit,
+  dropAliasConflicts,
+  type EditedFields,
+  keepEdited,
+  settleEdit,
+} from './apply-edit.js'
 import { applyRename } from './apply-rename.js'
 import { applyUnsettled, putSent } from './apply-unsettled.js'
 import { applyClose, applyFinish, applyUpsert, settleOpen } from './apply-upsert.js'
@@ -9,7 +21,7 @@ import { applyUse } from './apply-use.js'
 import type { LogAnswer, PendingItem } from './catalog.js'
 import { applyDropped } from './drop-part.js'
 import { applyEra, endEra, putMark } from './history.js'
-import { keys } from './keys.js'
+import { keyRange, keys } from './keys.js'
 import { markComplete } from './mark-complete.js'
 import { putEdge } from './put-edge.js'
 import { putPending } from './put-pending.js'
@@ -33,6 +45,8 @@ export interface VersionRow extends Omit<VersionContent, 'pieces'> {
   error?: ErrorData
   /** The remote's id of the same content, when it had it under another. */
   remoteId?: string
+  /** Fields of which the remote has not the last word yet. */
+  edited?: EditedFields
 }
 
 /** The version that a number means, and the one it meant here before the remote gave it away. */
@@ -47,6 +61,8 @@ export interface AliasRow {
   asOf: string | null
   /** The pending item that moved it. */
   pending?: number
+  /** It is to be taken from the version, which the remote does not know yet. */
+  removed?: true
 }
 
 /**
@@ -92,6 +108,8 @@ export async function applyRecord(
       return applyClose(txn, record)
     case 'finish':
       return applyFinish(txn, seq, record, applyVersion)
+    case 'edit':
+      return applyEdit(txn, seq, record)
   }
 }
 
@@ -155,6 +173,7 @@ async function applyVersion(
   for (const alias of [...record.aliases, 'latest']) {
     txn.put(keys.alias(version, alias), { id: version.id, asOf: null, pending } satisfies AliasRow)
   }
+  dropAliasConflicts(txn, version, record.aliases)
   if (record.complete) await markComplete(txn, pieces)
   if (version.run) putEdge(txn, { role: 'output', run: version.run, version })
   if (target) putPending(txn, seq, 'version', version, record)
@@ -177,6 +196,7 @@ async function applyAlias(
     const pending = record.target && seq
     txn.put(keys.alias(version, alias), { id: version.id, asOf: null, pending } satisfies AliasRow)
   }
+  dropAliasConflicts(txn, version, record.aliases)
   const { run } = record
   if (run) putEdge(txn, { role: 'output', run, version })
   if (record.target && (record.aliases.length > 0 || run)) {
@@ -187,7 +207,13 @@ async function applyAlias(
 async function applyImport(txn: Transaction, record: JournalRecord & { t: 'import' }) {
   const { pieces, aliases, ...content } = record.version
   const known = await txn.get<VersionRow>(keys.version(content.id))
-  const row: VersionRow = { ...known, ...content, state: 'synced', settled: true }
+  const row: VersionRow = {
+    ...known,
+    ...content,
+    ...keepEdited(known),
+    state: 'synced',
+    settled: true,
+  }
   delete row.error
   if (!record.manifestOnly) delete row.evicted
   else if (!known) row.evicted = true
@@ -208,6 +234,24 @@ async function applyImport(txn: Transaction, record: JournalRecord & { t: 'impor
       txn.put(keys.alias(row, alias), { id: row.id, asOf: record.asOf } satisfies AliasRow)
     }
   }
+  for (const key of await listDropped(txn, record.version)) txn.del(key)
+}
+
+/**
+ * The aliases that a version has here and no more there. Not `latest`: until the next is here, it is
+ * the latest that is.
+ */
+export async function listDropped(
+  txn: Transaction,
+  { id, aliases, ...name }: CollectionName & { id: string; aliases: string[] },
+): Promise<string[]> {
+  const { entity, project } = name
+  const rows = await txn.list<AliasRow>(keyRange('alias', entity, project, name.name))
+  const kept = new Set([...aliases, 'latest'].map(alias => keys.alias(name, alias)))
+  const dropped = [...rows].filter(
+    ([key, row]) => row.id === id && row.pending === undefined && !kept.has(key),
+  )
+  return dropped.map(([key]) => key)
 }
 
 /** First every version leaves its provisional number, so that none stands in another's way. */
@@ -218,11 +262,12 @@ async function applySettled(
   const { at, storeId, items } = record
   putMark(txn, record)
   const settled: VersionRow[] = []
-  for (const { seq, number, remoteId } of items) {
+  for (const { seq, number, remoteId, conflicts } of items) {
     const pending = await takePending(txn, at, seq)
     if (pending) putSent(txn, storeId, pending)
     const row = pending && (await txn.get<VersionRow>(keys.version(pending.versionId)))
     if (pending?.distributedId !== undefined) await settleOpen(txn, pending, number)
+    if (pending?.kind === 'edit') await settleEdit(txn, at, { item: pending, conflicts })
     if (pending?.kind !== 'version' || !row) continue
     if (row.number !== number) await leaveNumber(txn, row)
     const { error: _, ...rest } = row
@@ -246,7 +291,9 @@ async function takePending(
   for (const name of [...pending.aliases, 'latest']) {
     const key = keys.alias(pending, name)
     const alias = await txn.get<AliasRow>(key)
-    if (alias?.pending === seq) txn.put(key, { id: alias.id, asOf: at } satisfies AliasRow)
+    if (alias?.pending !== seq) continue
+    if (alias.removed) txn.del(key)
+    else txn.put(key, { id: alias.id, asOf: at } satisfies AliasRow)
   }
   return pending
 }

@@ -1,3 +1,4 @@
+import { holdEdited } from './apply-edit.js'
 import type { AliasRow, VersionRow } from './apply-record.js'
 import type { PendingItem } from './catalog.js'
 import { keyRange, keys } from './keys.js'
@@ -36,6 +37,7 @@ async function unsettle(txn: Transaction, item: PendingItem): Promise<void> {
   const again = kind === 'finish' ? asVersion(item) : item
   txn.put(keys.pending(seq), again)
   if (kind === 'use') return
+  if (row && kind === 'edit') txn.put(keys.version(versionId), holdEdited(row, item))
   if (row && again.kind === 'version') {
     const { remoteId: _, ...rest } = row
     txn.put(keys.version(versionId), { ...rest, state: 'pending', settled: false })

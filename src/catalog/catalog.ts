@@ -7,7 +7,9 @@ import type { EdgeQuery, FoundEdge } from '../model/lineage.js'
 import type { OpenName } from '../model/open-version-id.js'
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, RunInfo, Version, VersionContent } from '../model/version.js'
+import type { Conflict, VersionChange } from '../model/version-change.js'
 import type { ChunkPlace, FolderCache, ObjectChunk, ReferenceContent } from './caches.js'
+import { CHANGING_METHODS, type Changing } from './changing.js'
 import { KEEPING_METHODS, type Keeping } from './keeping.js'
 import type { FinishRequest, OpenVersion, Part, UpsertRequest } from './open-version.js'
 import type { UseRequest } from './plan-use.js'
@@ -78,6 +80,8 @@ export interface LogAnswer {
   id: string
   number: number
   unchanged: boolean
+  /** Of an edit: what it came upon. */
+  conflicts?: Conflict[]
 }
 
 export interface AliasRequest extends Pick<LogRequest, 'target'> {
@@ -165,7 +169,7 @@ export interface Page<T> {
 export interface PendingItem extends CollectionName {
   seq: number
   /** `upsert`: a part of an open version; `finish`: the request to close one. */
-  kind: 'version' | 'alias' | 'upsert' | 'finish' | 'use'
+  kind: 'version' | 'alias' | 'upsert' | 'finish' | 'use' | 'edit'
   logId: string
   /** The version's, or the part's. */
   versionId: string
@@ -175,6 +179,8 @@ export interface PendingItem extends CollectionName {
   distributedId?: string
   /** Of a `finish`. */
   onConflict?: OnConflict
+  /** Of an `edit`. */
+  change?: VersionChange
   type: string
   aliases: string[]
   remote: string | null
@@ -188,6 +194,7 @@ export interface SettledItem {
   number: number
   /** The remote's version, when it already had the same content under another id. */
   remoteId?: string
+  conflicts?: Conflict[]
 }
 
 /**
@@ -200,7 +207,7 @@ export interface SettledItem {
  * numbers are given per collection without holes. Lists are paged by key and hold at most
  * {@link MAX_BATCH} items a call. Failures are coded errors; absence in `locate` is null.
  */
-export interface Catalog extends Keeping {
+export interface Catalog extends Keeping, Changing {
   /** Where each of at most {@link MAX_BATCH} keys lies in the store; null for what is not here. */
   locate(keys: KeyRef[]): Promise<(Location | null)[]>
   /** What lies in one pack, in the order of the index. It reads the whole index. */
@@ -288,8 +295,6 @@ export interface Catalog extends Keeping {
   findVersion(collection: CollectionName, selector: Selector): Promise<FoundVersion>
   /** The version with exactly this id, or null. */
   getVersion(id: string): Promise<Version | null>
-  /** The remote's ids of versions that it has under other ones; null where it has not. */
-  listRemoteIds(ids: string[]): Promise<(string | null)[]>
   /** The external-file pieces of a version. */
   getExternal(id: string): Promise<Piece[]>
   /** By entity, project, name and number; ascending. */
@@ -369,7 +374,6 @@ export const CATALOG_METHODS: Record<keyof Catalog, 'reads' | 'writes'> = {
   import: 'writes',
   findVersion: 'reads',
   getVersion: 'reads',
-  listRemoteIds: 'reads',
   getExternal: 'reads',
   listVersions: 'reads',
   listComplete: 'reads',
@@ -383,6 +387,7 @@ export const CATALOG_METHODS: Record<keyof Catalog, 'reads' | 'writes'> = {
   knows: 'reads',
   setPendingError: 'writes',
   ...KEEPING_METHODS,
+  ...CHANGING_METHODS,
 }
 
 /** The role under which the process that serves a catalog announces itself. */

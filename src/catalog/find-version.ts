@@ -26,6 +26,7 @@ export async function findVersion(
   if (selector.kind === 'id') return findById(db, collection, selector.id)
   const alias = (await db.get(keys.alias(collection, selector.alias))) as AliasRow | undefined
   const version = alias && (await getVersion(db, alias.id))
+  if (alias?.removed) throw notFound(collection, selector.alias, { removed: true })
   if (!alias || !version) throw notFound(collection, selector.alias)
   const pendingAlias = alias.pending !== undefined
   return { ...(await withRow(db, version)), asOf: alias.asOf, pendingAlias }
@@ -78,7 +79,7 @@ export async function getVersion(db: Database, id: string): Promise<Version | nu
   if (!row) return null
   const pieces = (await db.get(keys.pieces(id))) as Piece[]
   const aliases = await listAliases(db, row)
-  const { settled: _, external: __, error: ___, remoteId: ____, ...content } = row
+  const { settled: _, external: __, error: ___, remoteId: ____, edited: _____, ...content } = row
   return { ...content, pieces, aliases: aliases.get(id) ?? [] }
 }
 
@@ -86,7 +87,8 @@ async function listAliases(db: Database, name: CollectionName): Promise<Map<stri
   const byVersion = new Map<string, string[]>()
   const range = keyRange('alias', name.entity, name.project, name.name)
   for await (const [key, value] of db.iterator(range)) {
-    const { id } = value as AliasRow
+    const { id, removed } = value as AliasRow
+    if (removed) continue
     const alias = key.slice(key.lastIndexOf('\0') + 1)
     byVersion.set(id, [...(byVersion.get(id) ?? []), alias])
   }
@@ -113,7 +115,7 @@ export async function listVersions(
     if (!row || !matches(row, filter)) continue
     const collection = keys.collection(row)
     if (!aliasesOf.has(collection)) aliasesOf.set(collection, await listAliases(db, row))
-    const { external: _, remoteId: __, ...summary } = row
+    const { external: _, remoteId: __, edited: ___, ...summary } = row
     items.push({ ...summary, aliases: aliasesOf.get(collection)?.get(row.id) ?? [] })
     if (items.length === PAGE) return { items, next: key }
   }
@@ -126,8 +128,12 @@ function matches(row: VersionRow, filter: VersionFilter): boolean {
   )
 }
 
-function notFound({ entity, project, name }: CollectionName, selector: string): ArtifactError {
+function notFound(
+  { entity, project, name }: CollectionName,
+  selector: string,
+  more: { removed?: true } = {},
+): ArtifactError {
   return new ArtifactError('VERSION_NOT_FOUND', `"${project}/${name}" has no version ${selector}`, {
-    details: { entity, project, name, selector },
+    details: { entity, project, name, selector, ...more },
   })
 }

@@ -37,6 +37,7 @@ export const keys = {
   edgeOfRun: (run: RunKey, role: Role, versionId: string) =>
     join('edge-of-run', run.project, run.id, role, versionId),
   answer: (logId: string) => join('answer', logId),
+  conflict: (name: CollectionName, subject: string) => inCollection('conflict', name, subject),
   pending: (seq: number) => join('pending', padNumber(seq)),
   /** What a remote took, by the id of its store. */
   sent: (storeId: string, seq: number) => join('sent', storeId, padNumber(seq)),

@@ -1,55 +1,36 @@
 import { ArtifactError, type ErrorData, storeError } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { Digest } from '../model/digest.js'
-import type { Piece } from '../model/entry.js'
-import type { EdgeQuery, FoundEdge } from '../model/lineage.js'
 import type { OpenName } from '../model/open-version-id.js'
-import type { Selector } from '../model/reference-name.js'
-import type { CollectionName, Version } from '../model/version.js'
-import { newEpoch, type VersionRow } from './apply-record.js'
-import type { ChunkPlace, FolderCache, ObjectChunk, ReferenceContent } from './caches.js'
+import { newEpoch } from './apply-record.js'
+import type { FolderCache, ObjectChunk, ReferenceContent } from './caches.js'
 import type {
   AliasRequest,
   Catalog,
-  ExternalFile,
-  FoundVersion,
   History,
   ImportRequest,
   KeyRef,
   Location,
   LogAnswer,
   LogRequest,
-  Page,
-  PendingItem,
   PlacedKey,
-  RemoteMark,
   RenameRequest,
   SettledItem,
-  StoreState,
-  VersionFilter,
-  VersionSummary,
 } from './catalog.js'
-import { MAX_BATCH } from './catalog.js'
+import type { EditRequest } from './changing.js'
 import { checkContent } from './check-content.js'
 import { CommitQueue } from './commit-queue.js'
 import { planDropPart } from './drop-part.js'
-import { findVersion, getVersion, listVersions } from './find-version.js'
-import { findMark, knowsHistory, readHistory } from './history.js'
 import { indexObjects, indexPack } from './index-bytes.js'
 import * as caches from './index-caches.js'
 import { indexExternal } from './index-external.js'
 import type { Journal } from './journal.js'
 import { Keeper } from './keeper.js'
-import type { RemovalRequest, Root } from './keeping.js'
+import type { RemovalRequest } from './keeping.js'
 import { packKey } from './key-table.js'
-import { keyRange, keys, LOCATION_RANGE, locationKey } from './keys.js'
-import { listEdges } from './list-edges.js'
-import { listPacked } from './list-packed.js'
-import { listParts } from './list-parts.js'
-import { listPending } from './list-pending.js'
-import { listRoots } from './list-roots.js'
-import { listStored } from './list-stored.js'
-import type { FinishRequest, OpenVersion, Part, UpsertRequest } from './open-version.js'
+import { keyRange, keys, locationKey } from './keys.js'
+import { checkBatch, LevelReader } from './level-reader.js'
+import type { FinishRequest, UpsertRequest } from './open-version.js'
 import {
   NO_ANSWER,
   type Plan,
@@ -59,6 +40,7 @@ import {
   planLog,
   planRemoval,
 } from './plan-commit.js'
+import { planEdit } from './plan-edit.js'
 import { planPendingError } from './plan-pending-error.js'
 import { planRename } from './plan-rename.js'
 import { planClose, planFinish, planUpsert } from './plan-upsert.js'
@@ -73,9 +55,8 @@ import type { Database, Transaction } from './transaction.js'
  * After LevelDB refused a write, the index is behind the journal: every later call fails with
  * `STORE_FAILED` until the catalog is opened again, which replays what is missing.
  */
-export class LevelCatalog implements Catalog {
+export class LevelCatalog extends LevelReader implements Catalog {
   readonly #home: string
-  readonly #db: Database
   readonly #journal: Journal
   readonly #commits: CommitQueue
   readonly #keeper: Keeper
@@ -83,8 +64,8 @@ export class LevelCatalog implements Catalog {
   #broken: ArtifactError | undefined
 
   constructor(home: string, db: Database, journal: Journal, clock = () => new Date()) {
+    super(db)
     this.#home = home
-    this.#db = db
     this.#journal = journal
     this.#clock = clock
     this.#keeper = new Keeper({ home, db, clock })
@@ -109,65 +90,31 @@ export class LevelCatalog implements Catalog {
     return this.#keeper.locate(refs.map(locationKey))
   }
 
-  listPacked(packId: string, after?: string): Promise<Page<PlacedKey>> {
-    return listPacked(this.#db, packId, after)
-  }
-
-  async locateExternal(digests: Digest[]): Promise<ExternalFile[][]> {
-    checkBatch(digests)
-    const rows = await this.#db.getMany(digests.map(keys.external))
-    return rows.map(row => (row as ExternalFile[] | undefined) ?? [])
-  }
-
-  async findReferences(names: string[]): Promise<({ digest: Digest; size: number } | null)[]> {
-    checkBatch(names)
-    return caches.findReferences(this.#db, names)
-  }
-
   async rememberReferences(contents: ReferenceContent[]): Promise<void> {
     checkBatch(contents)
-    await this.#write(() => caches.rememberReferences(this.#db, contents))
-  }
-
-  async findChunks(digests: Digest[]): Promise<(ChunkPlace | null)[]> {
-    checkBatch(digests)
-    return caches.findChunks(this.#db, digests)
+    await this.#write(() => caches.rememberReferences(this.db, contents))
   }
 
   async rememberChunks(object: Digest, chunks: ObjectChunk[]): Promise<void> {
     checkBatch(chunks)
-    await this.#write(() => caches.rememberChunks(this.#db, object, chunks))
-  }
-
-  async describe(): Promise<StoreState> {
-    const epoch = (await this.#db.get(keys.epoch)) as string
-    const first = await this.#db
-      .keys<Buffer>({ ...LOCATION_RANGE, limit: 1, keyEncoding: 'buffer' })
-      .all()
-    const history = await readHistory(this.#db)
-    return { epoch, empty: first.length === 0, ...(history && { history }) }
-  }
-
-  async getFolders(folders: string[]): Promise<(string | null)[]> {
-    checkBatch(folders)
-    return caches.getFolders(this.#db, folders)
+    await this.#write(() => caches.rememberChunks(this.db, object, chunks))
   }
 
   async putFolders(folders: FolderCache[]): Promise<void> {
     checkBatch(folders)
-    await this.#write(() => caches.putFolders(this.#db, folders))
+    await this.#write(() => caches.putFolders(this.db, folders))
   }
 
   async addPack(packId: string): Promise<void> {
     const found = await this.#keeper.add([packKey(packId)], () => {
-      return this.#write(() => indexPack(this.#db, this.#home, packId))
+      return this.#write(() => indexPack(this.db, this.#home, packId))
     })
     if (!found) throw new ArtifactError('BLOB_MISSING', `the pack ${packId} is not in the store`)
   }
 
   async addObjects(objects: BlobKey[]): Promise<void> {
     await this.#keeper.add(objects.map(locationKey), () => {
-      return this.#write(() => indexObjects(this.#db, this.#home, objects))
+      return this.#write(() => indexObjects(this.db, this.#home, objects))
     })
   }
 
@@ -191,8 +138,8 @@ export class LevelCatalog implements Catalog {
     return this.#commits.commit((txn, at) => planUse(txn, at, request))
   }
 
-  listEdges(queries: EdgeQuery[], after?: string): Promise<Page<FoundEdge>> {
-    return listEdges(this.#db, queries, after)
+  async edit(request: EditRequest): Promise<LogAnswer> {
+    return this.#commits.commit((txn, at) => planEdit(txn, at, request))
   }
 
   async upsert(request: UpsertRequest): Promise<LogAnswer> {
@@ -211,14 +158,6 @@ export class LevelCatalog implements Catalog {
     })
   }
 
-  async findOpen(open: OpenName): Promise<OpenVersion | null> {
-    return ((await this.#db.get(keys.open(open))) as OpenVersion | undefined) ?? null
-  }
-
-  listParts(open: OpenName, after?: string): Promise<Page<Part>> {
-    return listParts(this.#db, open, after)
-  }
-
   async import(request: ImportRequest): Promise<void> {
     await this.#commits.commit(async (txn, at) => {
       await this.#addBytes(request)
@@ -227,39 +166,12 @@ export class LevelCatalog implements Catalog {
     })
   }
 
-  findVersion(collection: CollectionName, selector: Selector): Promise<FoundVersion> {
-    return findVersion(this.#db, collection, selector)
-  }
-
-  getVersion(id: string): Promise<Version | null> {
-    return getVersion(this.#db, id)
-  }
-
-  async listRemoteIds(ids: string[]): Promise<(string | null)[]> {
-    checkBatch(ids)
-    const rows = await this.#db.getMany(ids.map(keys.version))
-    return rows.map(row => (row as VersionRow | undefined)?.remoteId ?? null)
-  }
-
-  async getExternal(id: string): Promise<Piece[]> {
-    const row = (await this.#db.get(keys.version(id))) as VersionRow | undefined
-    return row?.external ?? []
-  }
-
-  listVersions(filter: VersionFilter, after?: string): Promise<Page<VersionSummary>> {
-    return listVersions(this.#db, filter, after)
-  }
-
   async listComplete(pieces: Digest[]): Promise<boolean[]> {
     checkBatch(pieces)
-    const [epoch, ...marks] = await this.#db.getMany([keys.epoch, ...pieces.map(keys.complete)])
+    const [epoch, ...marks] = await this.db.getMany([keys.epoch, ...pieces.map(keys.complete)])
     const complete = marks.map(mark => mark === epoch)
     this.#keeper.notePieces(pieces.filter((_, index) => complete[index]))
     return complete
-  }
-
-  listPending(after?: string): Promise<Page<PendingItem>> {
-    return listPending(this.#db, after)
   }
 
   async settle(
@@ -271,10 +183,6 @@ export class LevelCatalog implements Catalog {
       record: { t: 'settled', at, storeId, items, ...from },
       answer: NO_ANSWER,
     }))
-  }
-
-  findMark(url: string): Promise<RemoteMark | null> {
-    return findMark(this.#db, url)
   }
 
   async unsettle(storeId: string): Promise<number> {
@@ -301,10 +209,6 @@ export class LevelCatalog implements Catalog {
     })
   }
 
-  knows(history: History): Promise<boolean> {
-    return knowsHistory(this.#db, history)
-  }
-
   async setPendingError(seq: number, error?: ErrorData): Promise<void> {
     await this.#commits.commit(txn => planPendingError(txn, seq, error))
   }
@@ -313,17 +217,9 @@ export class LevelCatalog implements Catalog {
     this.#keeper.guard.hold(id, seconds)
   }
 
-  listRoots(after?: string): Promise<Page<Root>> {
-    return listRoots(this.#db, after)
-  }
-
-  listStored(after?: string): Promise<{ rows: string; next?: string }> {
-    return listStored(this.#db, after)
-  }
-
   async noteUse(ids: string[]): Promise<void> {
     checkBatch(ids)
-    await this.#write(() => caches.noteUse(this.#db, ids, this.#clock().getTime()))
+    await this.#write(() => caches.noteUse(this.db, ids, this.#clock().getTime()))
   }
 
   async evict(ids: string[]): Promise<void> {
@@ -343,7 +239,7 @@ export class LevelCatalog implements Catalog {
   async close(): Promise<void> {
     await this.#commits.drain()
     await this.#journal.close()
-    await this.#db.close()
+    await this.db.close()
   }
 
   async #addBytes({ packs, objects }: { packs: string[]; objects: BlobKey[] }): Promise<void> {
@@ -359,7 +255,7 @@ export class LevelCatalog implements Catalog {
   ): Promise<Plan> {
     await this.#addBytes(request)
     const { external } = request
-    if (external) await this.#write(() => indexExternal(this.#db, this.#home, external))
+    if (external) await this.#write(() => indexExternal(this.db, this.#home, external))
     const planned = await plan()
     if (planned.record) await checkContent(txn, this.#home, request)
     return planned
@@ -386,8 +282,4 @@ export class LevelCatalog implements Catalog {
 function diskFull(error: unknown): Error | undefined {
   if (!/no space left on device/i.test(String((error as Error)?.message))) return undefined
   return Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
-}
-
-function checkBatch(items: unknown[]): void {
-  if (items.length > MAX_BATCH) throw new TypeError(`at most ${MAX_BATCH} items a call`)
 }

@@ -3,7 +3,8 @@ import { ArtifactError } from '../errors.js'
 import type { Piece } from '../model/entry.js'
 import type { Edge } from '../model/lineage.js'
 import type { CollectionName } from '../model/version.js'
-import type { AliasRow, CollectionRow, VersionRow } from './apply-record.js'
+import { keepEdited } from './apply-edit.js'
+import { type AliasRow, type CollectionRow, listDropped, type VersionRow } from './apply-record.js'
 import type { AliasRequest, ImportRequest, LogAnswer, LogRequest, PlacedKey } from './catalog.js'
 import { keys } from './keys.js'
 import type { JournalRecord } from './records.js'
@@ -79,7 +80,7 @@ export async function planAliases(
   const moved: string[] = []
   for (const alias of aliases) {
     const current = await txn.get<AliasRow>(keys.alias(row, alias))
-    if (current?.id !== versionId) moved.push(alias)
+    if (current?.id !== versionId || current.removed) moved.push(alias)
   }
   const logged = run && (await txn.get<Edge>(keys.edgeOfVersion(versionId, 'output', run)))
   return {
@@ -111,11 +112,13 @@ export async function planImport(
     }),
   )
   const known = await txn.get<VersionRow>(keys.version(version.id))
+  const held = { ...known, ...content, ...keepEdited(known), state: 'synced', settled: true }
   const isKnown =
     rest.packs.length + rest.objects.length === 0 &&
     (rest.manifestOnly || !known?.evicted) &&
-    isDeepStrictEqual(known, { ...known, ...content, state: 'synced', settled: true }) &&
-    rows.every(({ row }) => row?.pending !== undefined || row?.id === version.id)
+    isDeepStrictEqual(known, held) &&
+    rows.every(({ row }) => row?.pending !== undefined || row?.id === version.id) &&
+    (await listDropped(txn, version)).length === 0
   if (!isKnown) return { record: { t: 'import', at, version, ...rest }, answer }
   for (const { key, row } of rows) {
     if (row?.pending === undefined) txn.put(key, { ...row, asOf: rest.asOf })

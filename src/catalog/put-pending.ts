@@ -9,10 +9,13 @@ export function putPending(
   seq: number,
   kind: PendingItem['kind'],
   version: CollectionName & { id: string; type: string },
-  record: Pick<PendingItem, 'logId' | 'aliases' | 'distributedId' | 'onConflict' | 'run'> &
+  record: Pick<
+    PendingItem,
+    'logId' | 'aliases' | 'distributedId' | 'onConflict' | 'run' | 'change'
+  > &
     Pick<LogRequest, 'target'>,
 ): void {
-  const { logId, aliases, target, distributedId, onConflict, run } = record
+  const { logId, aliases, target, distributedId, onConflict, run, change } = record
   txn.put(keys.pending(seq), {
     seq,
     kind,
@@ -27,5 +30,6 @@ export function putPending(
     ...(distributedId !== undefined && { distributedId }),
     ...(onConflict && { onConflict }),
     ...(run && { run }),
+    ...(change && { change }),
   } satisfies PendingItem)
 }

@@ -2,7 +2,9 @@ import type { BlobKey } from '../model/blob-key.js'
 import type { Piece } from '../model/entry.js'
 import type { OpenName } from '../model/open-version-id.js'
 import type { CollectionName, RunInfo, Version, VersionContent } from '../model/version.js'
+import type { Conflict } from '../model/version-change.js'
 import type { History, PlacedKey, SettledItem } from './catalog.js'
+import type { EditRequest } from './changing.js'
 import type { FinishRequest, UpsertRequest } from './open-version.js'
 import type { UseRequest } from './plan-use.js'
 
@@ -64,6 +66,7 @@ export type JournalRecord =
   | { t: 'removed'; at: string; places: PlacedKey[] }
   | { t: 'collected'; at: string; packs: string[]; objects: BlobKey[] }
   | { t: 'evicted'; at: string; ids: string[] }
+  | ({ t: 'edit'; at: string; conflicts?: Conflict[] } & EditRequest)
   /** Stands for a record that was damaged: its number is not given again. */
   | { t: 'lost'; at: string }
   | ({ t: 'upsert'; at: string } & Omit<UpsertRequest, 'epoch'>)

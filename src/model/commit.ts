@@ -1,6 +1,7 @@
 import type { ErrorData } from '../errors.js'
 import type { Digest } from './digest.js'
 import type { RunInfo, VersionContent } from './version.js'
+import type { Conflict, VersionChange } from './version-change.js'
 
 /** One step in the life of a collection, under the id of the log that asked for it. */
 export type CommitItem =
@@ -8,6 +9,7 @@ export type CommitItem =
   /** With a `run`, that logged what the version has. */
   | { kind: 'alias'; logId: string; versionId: string; aliases: string[]; run?: RunInfo }
   | { kind: 'use'; logId: string; versionId: string; run: RunInfo }
+  | { kind: 'edit'; logId: string; versionId: string; change: VersionChange }
   /** Adds a part, with an id of its own, to the open version of this distributed id. */
   | { kind: 'upsert'; logId: string; distributedId: string; version: VersionContent }
   /** Closes an open version and merges its parts. */
@@ -25,9 +27,16 @@ export type OnConflict = 'error' | 'last'
 export type CommitResult =
   /**
    * Done, now or before. `id` differs from the one sent when equal content was `latest`. The
-   * `number` of an `upsert` says how many parts were there before it.
+   * `number` of an `upsert` says how many parts were there before it. Of an edit, `conflicts` tell
+   * what it came upon.
    */
-  | { status: 'committed'; id: string; number: number; unchanged: boolean }
+  | {
+      status: 'committed'
+      id: string
+      number: number
+      unchanged: boolean
+      conflicts?: Conflict[]
+    }
   /** Pieces that are not here, or that list blobs that are not here. */
   | { status: 'incomplete'; pieces: Digest[] }
   /** An item before this one is not committed. Such pieces are told as far as was looked. */

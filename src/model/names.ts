@@ -150,6 +150,17 @@ export function checkUserAliases(aliases: unknown): string[] {
 }
 
 /**
+ * Aliases that an edit gives or takes: `latest` belongs to the last version.
+ *
+ * @throws `INVALID_ALIAS`, for `latest` and `vN` too.
+ */
+export function checkEditedAliases(aliases: unknown): string[] {
+  const valid = checkUserAliases(aliases)
+  if (!valid.includes('latest')) return valid
+  throw refuse(ALIAS, 'latest', 'it is reserved for the last version')
+}
+
+/**
  * Words of letters, digits, "_" and "-" (of any script, as in Python), separated by spaces.
  *
  * @throws `INVALID_TAG`

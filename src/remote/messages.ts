@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { ArtifactError, ERRORS, type ErrorData } from '../errors.js'
+import { ArtifactError, ERRORS } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import { ALGORITHMS, type Algorithm, type Digest, isAlgorithm, isDigest } from '../model/digest.js'
 import { MAX_PIECE_BYTES } from '../model/piece.js'
 import type { Version, VersionContent } from '../model/version.js'
 import { isEncoding } from '../pack/format.js'
+import { conflict, errorData, errorFields, versionChange } from './change-messages.js'
 import { run, versionState } from './lineage-messages.js'
 import type { Capabilities, SendResult } from './remote.js'
 
@@ -63,17 +64,6 @@ const version = versionContent.extend({
   state: versionState,
 }) satisfies z.ZodType<Version>
 
-const errorFields = z.object({
-  code: z.string(),
-  message: z.string(),
-  details: z.record(z.string(), z.unknown()).optional(),
-})
-
-/** What is wrong with a part of a request. A code that is not in the table is `REQUEST_INVALID`. */
-const errorData = errorFields.transform(
-  (data): ErrorData => ArtifactError.from(data, 'REQUEST_INVALID').toJSON(),
-)
-
 /** Why a whole request failed. A code that is not in the table makes it some other program's. */
 export const errorMessage = z.object({
   error: errorFields
@@ -113,6 +103,12 @@ export const commitRequest = z.object({
         }),
         z.object({ kind: z.literal('use'), logId, versionId: z.string(), run }),
         z.object({
+          kind: z.literal('edit'),
+          logId,
+          versionId: z.string(),
+          change: versionChange,
+        }),
+        z.object({
           kind: z.literal('upsert'),
           logId,
           distributedId: z.string(),
@@ -140,6 +136,7 @@ export const commitAnswer = z.object({
         id: hexId,
         number: count,
         unchanged: z.boolean(),
+        conflicts: z.array(conflict).optional(),
       }),
       z.object({ status: z.literal('incomplete'), pieces: z.array(digest) }),
       z.object({ status: z.literal('waiting'), pieces: z.array(digest) }),

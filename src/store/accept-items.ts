@@ -15,6 +15,7 @@ import {
 } from '../model/names.js'
 import { MAX_PIECE_BYTES } from '../model/piece.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import { acceptEdit } from './accept-edit.js'
 import { acceptUse } from './accept-use.js'
 import { checkTakenType } from './check-taken-type.js'
 import { finishVersion } from './finish-version.js'
@@ -90,6 +91,8 @@ class Acceptor {
         return this.#upsert(item)
       case 'finish':
         return this.#finish(item)
+      case 'edit':
+        return this.#edit(item)
     }
   }
 
@@ -97,6 +100,12 @@ class Acceptor {
     if (this.#waiting) return { status: 'waiting', pieces: [] }
     const versionId = this.#knownAs.get(item.versionId) ?? item.versionId
     return acceptUse(this.#store, this.#collection, { ...item, versionId })
+  }
+
+  async #edit(item: CommitItem & { kind: 'edit' }): Promise<CommitResult> {
+    if (this.#waiting) return { status: 'waiting', pieces: [] }
+    const versionId = this.#knownAs.get(item.versionId) ?? item.versionId
+    return acceptEdit(this.#store, this.#collection, { ...item, versionId })
   }
 
   async #upsert(item: CommitItem & { kind: 'upsert' }): Promise<CommitResult> {

@@ -3,6 +3,7 @@ import { ArtifactError, type ErrorData, isArtifactError } from '../errors.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
 import type { CommitAnswer } from '../remote/remote.js'
+import { editItem } from './edit-item.js'
 import { findRemoteId } from './find-remote-id.js'
 import { holdsOthers } from './holds-others.js'
 import { importMerged } from './import-merged.js'
@@ -65,15 +66,17 @@ async function readBatch(session: PushSession, items: PendingItem[], start: numb
 }
 
 async function readCandidate(
-  { context, remoteIds }: PushSession,
+  session: PushSession,
   item: PendingItem,
 ): Promise<Candidate | undefined> {
+  const { context, remoteIds } = session
   const { kind, logId, versionId, aliases, run, distributedId = '', onConflict = 'error' } = item
   const there = remoteIds.get(versionId) ?? versionId
   if (kind === 'alias') {
     return { item, commit: { kind, logId, versionId: there, aliases, ...(run && { run }) } }
   }
   if (kind === 'use') return { item, commit: { kind, logId, versionId: there, run: run! } }
+  if (kind === 'edit') return { item, commit: await editItem(session, item) }
   if (kind === 'finish') {
     return { item, commit: { kind, logId, distributedId, aliases, onConflict } }
   }
@@ -190,15 +193,20 @@ async function settle(
     if (result.status !== 'committed') break
     const { item, meter } = rest[index]!
     const { seq, kind, versionId: id, entity, project, name } = item
-    const { number, unchanged } = result
+    const { number, unchanged, conflicts } = result
     const remoteId = result.id !== id ? result.id : undefined
     if (remoteId !== undefined) remoteIds.set(id, remoteId)
-    settled.push({ seq, number, ...(remoteId !== undefined && { remoteId }) })
+    settled.push({
+      seq,
+      number,
+      ...(remoteId !== undefined && { remoteId }),
+      ...(conflicts && { conflicts }),
+    })
     events.push(() => {
       const done = { kind, id, ...(remoteId !== undefined && { remoteId }), number, unchanged }
       const bytesSkipped = meter && Math.max(0, meter.size - meter.blobBytes)
       const bytes = meter && { bytesSent: meter.bytesSent, bytesSkipped, retries: meter.retries }
-      const synced = { ...done, entity, project, name, ...bytes }
+      const synced = { ...done, entity, project, name, ...bytes, ...(conflicts && { conflicts }) }
       context.report.synced.push(synced)
       context.report.skippedBytes += bytesSkipped ?? 0
       context.emit({ type: 'synced', item: synced })

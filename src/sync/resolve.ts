@@ -33,8 +33,8 @@ export interface ResolvedVersion {
 
 /**
  * Finds the version that a name means. Ids and numbers that are here are answered here, and so is
- * an alias that a version pending here moved. For everything else the remote is asked, once; what
- * is here is answered when the remote cannot be reached, or does not know the name.
+ * an alias that something pending here moved. For everything else the remote is asked, once; what
+ * is here is answered when the remote cannot be reached, or never knew the name.
  *
  * @throws `ARTIFACT_NOT_FOUND` or `VERSION_NOT_FOUND` when neither has it; `VERSION_RENUMBERED`;
  *   `REMOTE_UNREACHABLE` (or how else the remote failed) when it is not here and the remote does
@@ -50,14 +50,14 @@ export async function resolveVersion(
   const found = here instanceof ArtifactError ? undefined : here
   const isSure = found && (name.selector.kind !== 'alias' || found.pendingAlias)
   if (found && (isSure || !remote)) return answerHere(found)
-  if (!remote) throw here
+  if (!remote || isTakenAway(here)) throw here
   try {
     return await askRemote(store, remote, name, options)
   } catch (error) {
     checkAborted(options.signal)
     if (!(error instanceof ArtifactError)) throw error
     if (!isNotFound(error) && !error.retryable) throw error
-    if (found) return answerHere(found)
+    if (found && !isForgotten(found, error)) return answerHere(found)
     throw isNotFound(error) ? error : neither(name, error)
   }
 }
@@ -70,6 +70,16 @@ async function findHere(store: Store, name: ArtifactName): Promise<FoundVersion 
     if (isNotFound(error)) return error as ArtifactError
     throw error
   }
+}
+
+/** An edit here took the alias away, which the remote need not know yet. */
+function isTakenAway(here: unknown): boolean {
+  return here instanceof ArtifactError && here.details.removed === true
+}
+
+/** The remote once knew the alias and knows the artifact, but not the alias any more. */
+function isForgotten({ asOf }: FoundVersion, error: ArtifactError): boolean {
+  return asOf !== null && isArtifactError(error, 'VERSION_NOT_FOUND')
 }
 
 function isNotFound(error: unknown): boolean {

@@ -1,6 +1,7 @@
 import type { PendingItem } from '../catalog/catalog.js'
 import type { ErrorData } from '../errors.js'
 import type { CollectionName } from '../model/version.js'
+import type { Conflict } from '../model/version-change.js'
 
 /** Something that the remote has now. `kind` is as in {@link PendingItem}. */
 export interface SyncedItem extends CollectionName {
@@ -17,6 +18,8 @@ export interface SyncedItem extends CollectionName {
   bytesSent?: number
   bytesSkipped?: number
   retries?: number
+  /** Of an edit: what it came upon there. */
+  conflicts?: Conflict[]
 }
 
 /** Something that cannot be synced as it is; its collection waits behind it. */

@@ -30,6 +30,7 @@ t.test('the golden journal is read as what it was made of', async t => {
       ...['1 version', '2 alias', '3 version', '4 version', '5 alias', '6 import', '7 settled'],
       ...['8 removed', '9 upsert', '10 close', '11 finish', '12 upsert', '13 close', '14 finish'],
       ...['15 use', '16 alias', '17 evicted', '18 collected'],
+      ...['19 edit', '20 edit'],
     ],
   )
   t.same(new Set(records.map(({ record }) => record.at)), new Set(['2025-03-04T05:06:07.890Z']))
@@ -39,9 +40,9 @@ t.test('the golden journal is read as what it was made of', async t => {
   t.match(items, [
     { name: 'cats', number: 0, id: 'e'.repeat(32), aliases: ['remote'] },
     { name: 'cats', number: 1, id: 'a'.repeat(32), aliases: ['again', 'best'], state: 'synced' },
-    { name: 'cats', number: 2, id: 'c'.repeat(32), aliases: ['latest'], evicted: true },
+    { name: 'cats', number: 2, id: 'c'.repeat(32), aliases: ['latest', 'prod'], evicted: true },
     { name: 'parts', number: 0, aliases: ['best', 'latest'], state: 'pending' },
-    { name: 'served', number: 0, aliases: ['latest', 'stable'], state: 'synced' },
+    { name: 'served', number: 0, aliases: ['latest', 'stable'], description: 'text', tags: ['t'] },
   ])
   t.equal(items.length, 5)
   t.match((await catalog.listPending()).items, [
@@ -50,6 +51,12 @@ t.test('the golden journal is read as what it was made of', async t => {
     { seq: 14, kind: 'finish', distributedId: 'h', onConflict: 'last' },
     { seq: 15, kind: 'use', versionId: 'a'.repeat(32), run: { id: 'run2', project: 'q' } },
     { seq: 16, kind: 'alias', versionId: 'c'.repeat(32), aliases: [], run: { id: 'run2' } },
+    { seq: 20, kind: 'edit', versionId: 'c'.repeat(32), aliases: ['prod', 'remote'] },
+  ])
+  t.match((await catalog.listConflicts({})).items, [
+    { name: 'cats', field: 'alias', alias: 'prod', found: null },
+    { name: 'cats', field: 'alias', alias: 'remote', found: 'v0' },
+    { name: 'served', field: 'description', found: null },
   ])
   const renumbered = catalog.findVersion(collectionOf('cats'), { kind: 'number', number: 0 })
   await t.rejects(renumbered, { code: 'VERSION_RENUMBERED' })

@@ -1,12 +1,11 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { loseAnswers } from '../../fixtures/lose-answers.js'
 import { makeVersion, newId } from '../../fixtures/server/make-version.js'
-import { openStoreRemote, type StoreRemote } from '../../fixtures/store-remote.js'
-import { ArtifactError } from '../../src/errors.js'
+import { openStoreRemote } from '../../fixtures/store-remote.js'
 import type { CommitItem } from '../../src/model/commit.js'
 import { type OpenName, openVersionId } from '../../src/model/open-version-id.js'
-import type { Remote } from '../../src/remote/remote.js'
 import { acceptItems } from '../../src/store/accept-items.js'
 import { finishVersion } from '../../src/store/finish-version.js'
 import { openStore, type Store } from '../../src/store/store.js'
@@ -38,21 +37,6 @@ async function upsert(store: Store, open: OpenName, files: Record<string, string
 function finish(store: Store, open: OpenName, onConflict: 'error' | 'last' = 'error') {
   const options = { logId: newId(), aliases: ['best'], onConflict, target: { remote: URL } }
   return finishVersion(store, open, options)
-}
-
-/** A remote that does what it is asked and then, every other time, seems to have failed. */
-function loseAnswers(remote: StoreRemote): Remote {
-  let calls = 0
-  return {
-    ...remote,
-    url: URL,
-    async commit(...args) {
-      const answer = await remote.commit(...args)
-      calls += 1
-      if (calls % 2 === 1) throw new ArtifactError('REMOTE_UNREACHABLE', 'the answer was lost')
-      return answer
-    },
-  }
 }
 
 t.test('lost answers: every part is in once, and the finish is answered the same', async t => {

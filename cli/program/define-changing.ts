@@ -1,0 +1,42 @@
+import type { Context } from '../context.js'
+import { jsonOption } from './options.js'
+import type { Print, Program } from './program.js'
+
+/** Commands that change what was logged. */
+export function defineChanging(program: Program, context: Context, print: Print): void {
+  program
+    .command('alias')
+    .description('give a version aliases, which they move to, or take some away')
+    .argument('<name>', 'NAME[:ALIAS|:vN|@ID]')
+    .argument('[alias...]', 'aliases; neither latest nor vN')
+    .option('--remove <alias...>', 'take these from it')
+    .addOption(jsonOption())
+    .action(async (name, add, options) => {
+      const { changeList } = await import('../commands/change-list.js')
+      await print(changeList('aliases', name, { add, remove: options.remove, context }))
+    })
+
+  program
+    .command('tag')
+    .description('add tags to a version, or take some away')
+    .argument('<name>', 'NAME[:ALIAS|:vN|@ID]')
+    .argument('[tag...]', 'words of letters, digits, "_" and "-"')
+    .option('--remove <tag...>', 'take these from it')
+    .addOption(jsonOption())
+    .action(async (name, add, options) => {
+      const { changeList } = await import('../commands/change-list.js')
+      await print(changeList('tags', name, { add, remove: options.remove, context }))
+    })
+
+  program
+    .command('edit')
+    .description('change the description and metadata of a version')
+    .argument('<name>', 'NAME[:ALIAS|:vN|@ID]')
+    .option('-d, --description <text>', 'what it is; an empty text takes it away')
+    .option('--metadata <json>', 'JSON object, or @FILE, that replaces the metadata whole')
+    .addOption(jsonOption())
+    .action(async (name, options) => {
+      const { edit } = await import('../commands/edit.js')
+      await print(edit(name, options, context))
+    })
+}
