@@ -12,6 +12,7 @@ import { DAEMON_ROLE, type DaemonMethods } from '../src/sync/daemon-client.js'
 import { createReport, type SyncEvent, type SyncReport } from '../src/sync/sync-report.js'
 import { syncStore } from '../src/sync/sync-store.js'
 import { type StoreLock, takeStoreLock } from '../src/sync/take-store-lock.js'
+import { CacheKeeper } from './cache-keeper.js'
 import { DaemonHealth } from './daemon-health.js'
 import { type PassOptions, PassQueue } from './pass-queue.js'
 import { RetryDelay } from './retry-delay.js'
@@ -63,6 +64,7 @@ class Daemon {
   readonly #health = new DaemonHealth()
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
+  readonly #cache: CacheKeeper
   /** Something waits for what the last error was about. */
   #isWaiting = false
   /** Once a scan the remote is asked whether it still has what it took. */
@@ -80,6 +82,7 @@ class Daemon {
     this.#options = options
     this.#delay = new RetryDelay()
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal])
+    this.#cache = new CacheKeeper({ store, logger: options.logger, signal: this.#signal })
   }
 
   async run(): Promise<void> {
@@ -168,6 +171,7 @@ class Daemon {
     const settings = readSettings(env, { home })
     this.#health.remote = settings.remote
     if (settings.mode === 'offline') {
+      await this.#cache.keep(settings, null, false)
       const { items } = await this.#store.catalog.listPending()
       return { ...createReport(), pending: items.length }
     }
@@ -178,7 +182,7 @@ class Daemon {
     )
     const askRemote = this.#askRemote
     this.#askRemote = false
-    return syncStore(this.#store, openRemote, {
+    const report = await syncStore(this.#store, openRemote, {
       askDaemon: false,
       askRemote,
       defaultRemote: settings.remote,
@@ -186,6 +190,8 @@ class Daemon {
       signal: this.#signal,
       onProgress: event => this.#onEvent(event),
     })
+    await this.#cache.keep(settings, openRemote, report.synced.length > 0)
+    return report
   }
 
   /** The last look at what came in while the daemon was ending of idleness. */

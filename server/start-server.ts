@@ -6,6 +6,7 @@ import { ArtifactError, isArtifactError, systemCode } from '../src/errors.js'
 import { isLoopback } from '../src/net/is-loopback.js'
 import { openStore, type Store } from '../src/store/store.js'
 import { buildApp } from './app.js'
+import { collectGarbage } from './collect-garbage.js'
 
 /** How long `close` lets requests finish before it cuts them. */
 const DRAIN_MS = 10_000
@@ -21,6 +22,8 @@ export interface ServerOptions {
   port: number
   /** What clients must carry. Default: none, which is possible on loopback only. */
   key?: string
+  /** Milliseconds between two collections of what no version needs. Default: there are none. */
+  collectEvery?: number
   /** What is logged, as lines of JSON to stderr. Default `silent`. */
   log?: LevelWithSilent
 }
@@ -48,7 +51,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
   const store = openStore(home)
   const app = buildApp({ store, key, logger: pino({ level: log }, destination(2)) })
+  let stopCollecting = async () => {}
   const close = async () => {
+    await stopCollecting()
     await drain(app)
     await store.close()
   }
@@ -59,6 +64,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await close()
     throw unavailable(error, `${host}:${port}`)
   }
+  const { collectEvery: everyMs } = options
+  if (everyMs !== undefined) stopCollecting = collectGarbage(store, { everyMs, logger: app.log })
   const { port: taken } = app.server.address() as AddressInfo
   return { url: `http://${family === 6 ? `[${address}]` : address}:${taken}`, close }
 }

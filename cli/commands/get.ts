@@ -1,5 +1,6 @@
 import { useArtifact } from '../../src/artifact/use-artifact.js'
 import type { DownloadOptions } from '../../src/artifact/version-files.js'
+import { ensureDaemon } from '../../src/artifact/workspace.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes, labelVersion } from '../format.js'
 
@@ -26,6 +27,8 @@ export async function get(
       missingReferences.push({ path, ref, error: error.toJSON() })
     },
   })
+  // What came may be too much for the limit of the cache.
+  if (workspace.settings.cacheLimit !== null) await ensureDaemon(workspace)
   const { resolved, asOf } = version.resolution!
   const data = {
     root,

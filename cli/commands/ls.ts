@@ -22,14 +22,16 @@ export async function ls(
   const local = await collectPages(after => workspace.store.catalog.listVersions(filter, after))
   const remote = await listRemote(workspace, filter, context)
   const data = unite(local, remote)
-  const rows = data.map(({ project, name, version, type, size, state, aliases, createdAt }) => [
-    `${project}/${name}:${version}`,
-    type,
-    formatBytes(size),
-    state,
-    createdAt.slice(0, 19).replace('T', ' '),
-    aliases.join(', '),
-  ])
+  const rows = data.map(
+    ({ project, name, version, type, size, state, evicted, aliases, createdAt }) => [
+      `${project}/${name}:${version}`,
+      type,
+      formatBytes(size),
+      evicted ? 'evicted' : state,
+      createdAt.slice(0, 19).replace('T', ' '),
+      aliases.join(', '),
+    ],
+  )
   const head = ['NAME', 'TYPE', 'SIZE', 'STATE', 'CREATED (UTC)', 'ALIASES']
   const text = rows.length > 0 ? formatTable([head, ...rows]) : 'no versions'
   return { data, text }
@@ -71,14 +73,15 @@ async function listRemote(
 
 /** One row a version; the remote's word counts for what both have. */
 function unite(local: VersionSummary[], remote: VersionSummary[]) {
-  const here = new Set(local.map(({ id }) => id))
+  const here = new Map(local.map(version => [version.id, version]))
   const byId = new Map([...local, ...remote].map(version => [version.id, version]))
   return [...byId.values()]
     .sort((a, b) => compare(a.project, b.project) || compare(a.name, b.name) || a.number - b.number)
     .map(({ settled, number, ...version }) => ({
       ...version,
       version: `v${number}`,
-      local: here.has(version.id),
+      local: here.has(version.id) && !here.get(version.id)?.evicted,
+      evicted: here.get(version.id)?.evicted !== undefined,
     }))
 }
 

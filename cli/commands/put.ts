@@ -4,7 +4,7 @@ import { Artifact } from '../../src/artifact/artifact.js'
 import { logArtifact } from '../../src/artifact/log-artifact.js'
 import type { LoggedArtifact } from '../../src/artifact/logged-artifact.js'
 import { ensureDaemon, type Workspace } from '../../src/artifact/workspace.js'
-import { ArtifactError } from '../../src/errors.js'
+import { ArtifactError, isArtifactError } from '../../src/errors.js'
 import { DEFAULT_TYPE } from '../../src/model/names.js'
 import { parseCollectionName } from '../../src/model/reference-name.js'
 import type { RunInfo } from '../../src/model/version.js'
@@ -13,6 +13,9 @@ import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
 import { parseMetadata } from '../parse-metadata.js'
 import { parseSource, type Source, sourceBaseName } from '../parse-source.js'
+
+/** How often it is begun anew because bytes were removed meanwhile. */
+const ATTEMPTS = 3
 
 export interface PutOptions {
   name?: string
@@ -45,6 +48,26 @@ export async function put(paths: string[], options: PutOptions, context: Context
     ...defaults,
     settings: { ...defaults.settings, entity, project },
   }
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await putSources(sources, { name, workspace, options, context })
+    } catch (error) {
+      // Something that was found in the store was removed before the commit. Now it is added again.
+      if (!isArtifactError(error, 'BLOB_MISSING') || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+async function putSources(
+  sources: Source[],
+  {
+    name,
+    workspace,
+    options,
+    context,
+  }: { name: string; workspace: Workspace; options: PutOptions; context: Context },
+): Promise<Result> {
+  const { entity, project } = workspace.settings
   const artifact = new Artifact({
     name,
     type: options.type ?? DEFAULT_TYPE,

@@ -5,13 +5,20 @@ import type { Context } from '../context.js'
 
 /** Serves until the signal is aborted. */
 export async function server(
-  { listen, data }: { listen: string; data: string },
+  { listen, data, collectEvery }: { listen: string; data: string; collectEvery: number | null },
   { env, signal, note }: Context,
 ): Promise<void> {
   const { host, port } = parseListen(listen)
   const home = resolve(data)
   const key = env.ARTIFACT_SERVER_KEY || undefined
-  const running = await startServer({ home, host, port, key, log: 'info' })
+  const running = await startServer({
+    home,
+    host,
+    port,
+    key,
+    log: 'info',
+    ...(collectEvery !== null && { collectEvery }),
+  })
   note(`artifactd server on ${running.url}, data in ${home}; Ctrl-C ends it`)
   await new Promise<void>(done => {
     if (signal.aborted) done()

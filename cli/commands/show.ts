@@ -25,6 +25,7 @@ export async function show(name: string, _options: object, context: Context): Pr
     createdAt: version.createdAt,
     state: version.state,
     conflicts: await listConflicts(workspace, version),
+    evicted: version.evicted,
     ...version.resolution!,
   }
   noteAge(data, workspace.settings.remote !== null, context)
@@ -34,7 +35,7 @@ export async function show(name: string, _options: object, context: Context): Pr
     `  type         ${data.type}`,
     `  content      ${data.fileCount} files, ${formatBytes(data.size)}, digest ${data.digest}`,
     `  created      ${data.createdAt}`,
-    `  state        ${data.state}`,
+    `  state        ${data.state}${data.evicted ? ', evicted' : ''}`,
     `  aliases      ${data.aliases.join(', ') || '–'}`,
     ...(data.tags.length > 0 ? [`  tags         ${data.tags.join(', ')}`] : []),
     `  description  ${data.description ?? '–'}`,

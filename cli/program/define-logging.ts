@@ -12,6 +12,10 @@ export function defineLogging(program: Program, context: Context, print: Print):
     .option('--entity <entity>', 'team on that server')
     .option('--limit <rate>', 'most bytes a second to and from it, such as 10MB; "none" ends it')
     .option('--ca-file <file>', 'PEM certificates to trust for it; "none" for those of the system')
+    .option(
+      '--cache-limit <size>',
+      'such as 50GB: artifactd evicts what the server has; none ends it',
+    )
     .option('--digest <algorithm>', 'xxh128 (default), md5 or sha256; only for a new store')
     .addOption(jsonOption())
     .action(async options => {

@@ -1,5 +1,6 @@
+import { Option } from '@commander-js/extra-typings'
 import type { Context } from '../context.js'
-import { jsonOption } from './options.js'
+import { jsonOption, parseInterval } from './options.js'
 import type { Print, Program } from './program.js'
 
 /** Commands about the way to a server. */
@@ -53,13 +54,27 @@ export function defineSyncing(program: Program, context: Context, print: Print):
       await print(daemonStatus(options, context))
     })
 
-  program
+  const server = program
     .command('server')
     .description('serve a store to others; ARTIFACT_SERVER_KEY is needed beyond this machine')
     .option('--listen <host:port>', 'address', '127.0.0.1:8345')
     .option('--data <dir>', 'folder of the server', 'artifactd-server')
+    .addOption(
+      new Option('--collect-every <time>', 'remove what no version needs, such as 12h; or never')
+        .argParser(parseInterval)
+        .default(24 * 3600 * 1000, '24h'),
+    )
     .action(async options => {
       const { server } = await import('../commands/server.js')
       await server(options, context)
+    })
+  server
+    .command('collect')
+    .description('remove what no version needs from the store in --data, served or not')
+    .option('--dry-run', 'only say what would go')
+    .addOption(jsonOption())
+    .action(async options => {
+      const { serverCollect } = await import('../commands/server-collect.js')
+      await print(serverCollect({ ...options, ...server.opts() }, context))
     })
 }

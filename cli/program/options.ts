@@ -1,4 +1,6 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings'
+import { parseBytes } from '../../src/model/parse-bytes.js'
+import { parseDuration } from '../../src/model/parse-duration.js'
 
 export function jsonOption() {
   return new Option('--json', 'print one JSON value on standard output')
@@ -7,6 +9,21 @@ export function jsonOption() {
 /** Of an option that may be repeated. */
 export function collect(value: string, others: string[] | undefined): string[] {
   return [...(others ?? []), value]
+}
+
+/** Bytes, such as `50GB`. */
+export function parseSize(text: string): number {
+  const bytes = parseBytes(text)
+  if (bytes !== undefined) return bytes
+  throw new InvalidArgumentError('It is not a size such as 50GB or 512MiB.')
+}
+
+/** Milliseconds of a time such as `24h`; null for `never`. */
+export function parseInterval(text: string): number | null {
+  if (text === 'never') return null
+  const time = parseDuration(text)
+  if (time) return time
+  throw new InvalidArgumentError('It is not a time such as 24h or 30m, or never.')
 }
 
 export function parseCount(text: string): number {

@@ -2,6 +2,7 @@ import { Command } from '@commander-js/extra-typings'
 import { readVersion } from '../../src/disk/read-version.js'
 import type { Context, Result } from '../context.js'
 import { defineChanging } from './define-changing.js'
+import { defineKeeping } from './define-keeping.js'
 import { defineLogging } from './define-logging.js'
 import { defineReading } from './define-reading.js'
 import { defineSyncing } from './define-syncing.js'
@@ -52,5 +53,6 @@ daemon in the foreground.`,
   defineTracing(program, context, print)
   defineChanging(program, context, print)
   defineSyncing(program, context, print)
+  defineKeeping(program, context, print)
   return program
 }

@@ -5,6 +5,7 @@ import type { Store } from '../../src/store/store.js'
 import { checkCollection, checkMessage } from '../check-request.js'
 import { checkSince } from '../check-since.js'
 import { describeServer } from '../describe-server.js'
+import { holdSession } from '../hold-session.js'
 
 export function commitItems(store: Store): RouteOptions {
   return {
@@ -16,6 +17,7 @@ export function commitItems(store: Store): RouteOptions {
       const collection = checkCollection(params)
       const { items } = checkMessage(body, commitRequest)
       await checkSince(store, request)
+      await holdSession(store, request)
       const results = await acceptItems(store, collection, items)
       return { capabilities: await describeServer(store), results }
     },

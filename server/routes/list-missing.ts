@@ -4,13 +4,16 @@ import { API_PATH, INDICES_TYPE } from '../../src/remote/messages.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
 import type { Store } from '../../src/store/store.js'
 import { checkBytes, checkServedEntity } from '../check-request.js'
+import { holdSession } from '../hold-session.js'
 
 export function listMissing(store: Store): RouteOptions {
   return {
     method: 'POST',
     url: `${API_PATH}/entities/:entity/missing`,
     bodyLimit: MAX_KEYS_BYTES,
-    handler: async ({ params, body }, reply) => {
+    handler: async (request, reply) => {
+      const { params, body } = request
+      await holdSession(store, request)
       checkServedEntity((params as { entity: string }).entity)
       const places = await locateBlobs(store, decodeKeyRows(checkBytes(body)), { external: false })
       const missing = places.flatMap((place, index) => (place ? [] : [index]))

@@ -7,13 +7,16 @@ import type { SendResult } from '../../src/remote/remote.js'
 import { receiveRecords } from '../../src/store/receive-records.js'
 import type { Store } from '../../src/store/store.js'
 import { checkServedEntity, checkStream } from '../check-request.js'
+import { holdSession } from '../hold-session.js'
 
 export function receivePack(store: Store): RouteOptions {
   return {
     method: 'POST',
     url: `${API_PATH}/entities/:entity/packs`,
-    handler: async ({ params, body, raw }): Promise<SendResult> => {
+    handler: async (request): Promise<SendResult> => {
+      const { params, body, raw } = request
       try {
+        await holdSession(store, request)
         checkServedEntity((params as { entity: string }).entity)
         const records = parsePackStream(readBody(checkStream(body)))
         const { stored, rejected } = await receiveRecords(store, records)

@@ -245,10 +245,14 @@ export class Artifact {
     return sharedStore(this.home)
   }
 
-  /** @internal Closes it, for logging. @throws `ARTIFACT_FINALIZED` the second time. */
-  finalize(): void {
+  /**
+   * @internal Closes it, for logging. @throws `ARTIFACT_FINALIZED` the second time.
+   * @returns what lets its content go, once it was logged or was not.
+   */
+  finalize(): () => void {
     this.#expectDraft()
     this.#finalized = true
+    return () => this.#adding?.release()
   }
 
   /** @internal What is to be logged, once every add is done; rejects with the first failure. */

@@ -1,4 +1,5 @@
 import { checkExposed } from '../store/check-exposed.js'
+import { holdContent } from '../store/hold-content.js'
 import type { Ingest } from '../store/ingest.js'
 import { recoverBlobs } from '../store/recover-blobs.js'
 import type { Store } from '../store/store.js'
@@ -15,11 +16,15 @@ export interface Adding {
    * @returns see `LogRequest.epoch`.
    */
   end(): Promise<string>
+  /** What was found and added need not stay any more for the sake of this artifact. */
+  release(): void
 }
 
 export function beginAdding(store: Store): Adding {
   let epoch: Promise<string> | undefined
+  let release = () => {}
   const begun = checkExposed(store).then(() => {
+    release = holdContent(store)
     // Calls of a catalog take effect in their order: before any content is looked for.
     epoch = store.catalog.describe().then(state => state.epoch)
     // Whoever logs is told of its failure.
@@ -31,5 +36,5 @@ export function beginAdding(store: Store): Adding {
     if (damaged.length > 0) await recoverBlobs(store, damaged)
     return epoch!
   }
-  return { ingest: store.ingest(), begun, end }
+  return { ingest: store.ingest(), begun, end, release: () => release() }
 }

@@ -4,6 +4,7 @@ import { ArtifactError, isArtifactError } from '../errors.js'
 import { normalizeMetadata } from '../model/metadata.js'
 import { checkTags, checkUserAliases } from '../model/names.js'
 import type { RunInfo, Version } from '../model/version.js'
+import { noteUse } from '../store/note-use.js'
 import type { Store } from '../store/store.js'
 import type { Artifact } from './artifact.js'
 import { LoggedArtifact } from './logged-artifact.js'
@@ -52,6 +53,7 @@ export function logArtifact(
     for (let content = stored; ; content = await storeAgain()) {
       try {
         const answer = await store.catalog.log({ ...request, ...content })
+        if (answer.unchanged) await noteUse(store, answer.id)
         return { version: await expectVersion(store, answer.id), unchanged: answer.unchanged }
       } catch (error) {
         // Another writer was faster: what it logged is what this one is merged onto.
@@ -101,7 +103,7 @@ export function startLog(
     createdAt: new Date().toISOString(),
   }
   const wanted = checkUserAliases(aliases)
-  artifact.finalize()
+  const release = artifact.finalize()
   const queue = `${artifact.home}\0${draft.entity}\0${project}\0${draft.name}`
   const limit = queues.get(queue) ?? pLimit(1)
   queues.set(queue, limit)
@@ -122,6 +124,7 @@ export function startLog(
     if (limit.activeCount + limit.pendingCount === 0) queues.delete(queue)
   }
   turn.then(done, done)
+  outcome.then(release, release)
   return new LoggedArtifact(workspace, draft, outcome)
 }
 

@@ -19,7 +19,7 @@ import type { LogOutcome } from './log-artifact.js'
 import { orAborted } from './or-aborted.js'
 import { VersionFields } from './version-fields.js'
 import type { DownloadOptions } from './version-files.js'
-import { askRemote, remoteOpener, syncWorkspace, type Workspace, whyOffline } from './workspace.js'
+import { askRemote, syncWorkspace, type Workspace, whyOffline } from './workspace.js'
 
 /** Pause between two looks at a version that waits for the remote; doubles up to 2 s. */
 const FIRST_LOOK_MS = 50
@@ -128,7 +128,9 @@ export class LoggedArtifact extends VersionFields {
 
   /** The entries in path order, not held all at once. */
   async *entries(options: { signal?: AbortSignal } = {}): AsyncGenerator<Entry, void, undefined> {
-    await this.#fetch(options)
+    await this.committed
+    // The manifest of an evicted one is here.
+    if (!this.evicted) await this.#fetch(options)
     const { store } = this.#workspace
     for await (const entries of readEntries(store, this.row.pieces, options)) yield* entries
   }
@@ -238,14 +240,10 @@ export class LoggedArtifact extends VersionFields {
 
   async #fetch(options: WorkOptions): Promise<number> {
     await this.committed
-    if (!this.#remote) return 0
-    const { store, settings } = this.#workspace
-    const openRemote = await remoteOpener(this.#workspace)
-    const remote = openRemote(settings.remote!)
-    const { pullVersion } = await import('../sync/pull.js')
-    const { downloadedBytes } = await pullVersion(store, remote, this.#remote, options)
+    const { bringFiles } = await import('./bring-files.js')
+    const bytes = await bringFiles(this.#workspace, this.row, { ...options, remote: this.#remote })
     this.#remote = undefined
-    return downloadedBytes
+    return bytes
   }
 
   /** @returns why the remote could not be synced now, if it could not. */

@@ -144,6 +144,11 @@ export class VersionFields implements CollectionName {
     return this.row.state
   }
 
+  /** The store let its bytes go, or never had all of them, and fetches them when they are used. */
+  get evicted(): boolean {
+    return this.row.evicted !== undefined
+  }
+
   /** The content was that of the latest version, which this then is. */
   get unchanged(): boolean {
     return this.outcome.unchanged

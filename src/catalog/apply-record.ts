@@ -3,6 +3,7 @@ import type { ErrorData } from '../errors.js'
 import type { Piece } from '../model/entry.js'
 import {
   type CollectionName,
+  type Eviction,
   NO_NUMBER,
   type VersionContent,
   type VersionState,
@@ -40,8 +41,7 @@ export interface VersionRow extends Omit<VersionContent, 'pieces'> {
   state: VersionState
   settled: boolean
   external?: Piece[]
-  /** Its bytes may have left the store. */
-  evicted?: true
+  evicted?: Eviction
   error?: ErrorData
   /** The remote's id of the same content, when it had it under another. */
   remoteId?: string
@@ -156,6 +156,7 @@ async function applyVersion(
     state: target ? 'pending' : 'synced',
     settled: target === undefined,
     ...(record.external && { external: record.external }),
+    ...(record.evicted && { evicted: record.evicted }),
   }
   txn.put(keys.version(version.id), row)
   txn.put(keys.pieces(version.id), pieces)

@@ -3,13 +3,15 @@ import { KeyTable } from './key-table.js'
 
 /** Keys of one generation, after which another is begun: 24 to 48 MB. */
 const GENERATION_KEYS = 1_000_000
-/** Generations that are kept. Beyond them everything counts as held until holds end. */
+/** Generations that are kept. When the last is full, everything counts as held while it lives. */
 const MAX_GENERATIONS = 4
 
 interface Generation {
   number: number
   keys: KeyTable
   pieces: Set<Digest>
+  /** There was no room for more keys. */
+  isFull: boolean
 }
 
 interface Hold {
@@ -49,9 +51,13 @@ export class ContentGuard {
   /** Notes keys, as `locationKey` or `packKey` makes them, before whoever holds is told of them. */
   note(keys: Buffer[]): void {
     const current = this.#current()
-    if (!current || this.#isFull) return
-    for (const key of keys) current.keys.set(key, 1)
-    if (current.keys.count >= GENERATION_KEYS) this.rotate()
+    if (!current || current.isFull) return
+    if (current.keys.count < GENERATION_KEYS) for (const key of keys) current.keys.set(key, 1)
+    else if (this.#generations.length === MAX_GENERATIONS) current.isFull = true
+    else {
+      this.rotate()
+      this.note(keys)
+    }
   }
 
   /** Notes pieces that somebody is told of as complete: all that they list is held. */
@@ -64,13 +70,14 @@ export class ContentGuard {
   rotate(): void {
     if (this.#generations.length === MAX_GENERATIONS) return
     if (this.#generations.at(-1)?.keys.count === 0) return
-    this.#generations.push({ number: this.#next++, keys: new KeyTable(), pieces: new Set() })
+    const empty = { keys: new KeyTable(), pieces: new Set<Digest>(), isFull: false }
+    this.#generations.push({ number: this.#next++, ...empty })
   }
 
   /** Tells of keys whether they are held now: it counts as long as nothing else was awaited. */
   lookNow(): (key: Buffer) => boolean {
     this.#prune()
-    if (this.#isFull) return () => true
+    if (this.#generations.some(({ isFull }) => isFull)) return () => true
     return key => this.#generations.some(({ keys }) => keys.get(key) > 0)
   }
 
@@ -78,11 +85,6 @@ export class ContentGuard {
   listPieces(): Digest[] {
     this.#prune()
     return this.#generations.flatMap(({ pieces }) => [...pieces])
-  }
-
-  get #isFull(): boolean {
-    const last = this.#generations.at(-1)
-    return this.#generations.length === MAX_GENERATIONS && last!.keys.count >= GENERATION_KEYS
   }
 
   /** Undefined while nobody holds anything. */

@@ -9,7 +9,7 @@ export interface Root extends CollectionName, NeededContent {
   /** −1: none. */
   number: number
   state: VersionState
-  /** Its bytes may have left the store, which keeps its manifest. */
+  /** All of its bytes may have left the store, which keeps its manifest. */
   evicted: boolean
   /** The remote's id of the same content, when it has it under another. */
   remoteId?: string

@@ -23,8 +23,9 @@ export async function listRoots(db: Database, after?: string): Promise<Page<Root
       Piece[] | undefined,
       number | undefined,
     ]
-    const { id, entity, project, name, number, state, evicted = false, external = [] } = row
+    const { id, entity, project, name, number, state, external = [] } = row
     const { remoteId } = row
+    const evicted = row.evicted === true
     const usedAt = used ?? Date.parse(row.createdAt)
     items.push({
       ...{ id, entity, project, name, number, state, evicted, usedAt, external, pieces },

@@ -39,6 +39,7 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
     return isStored ? planUnchanged(txn, at, same) : planAliases(txn, at, same)
   }
   const number = collection?.next ?? 0
+  const base = request.base !== undefined && (await txn.get<VersionRow>(keys.version(request.base)))
   const record: JournalRecord = {
     t: 'version',
     at,
@@ -51,6 +52,7 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
     packs,
     objects,
     ...(external && { external }),
+    ...(base && base.evicted !== undefined && { evicted: 'base' }),
   }
   return { record, answer: { id: version.id, number, unchanged: false } }
 }
@@ -142,7 +144,9 @@ export async function planRemoval(
 /** See `Keeping.evict`. */
 export async function planEviction(txn: Transaction, at: string, ids: string[]): Promise<Plan> {
   const rows = await Promise.all(ids.map(id => txn.get<VersionRow>(keys.version(id))))
-  const gone = ids.filter((_, index) => rows[index]?.state === 'synced' && !rows[index].evicted)
+  const gone = ids.filter(
+    (_, index) => rows[index]?.state === 'synced' && rows[index].evicted !== true,
+  )
   return {
     ...(gone.length > 0 && { record: { t: 'evicted', at, ids: gone } }),
     answer: NO_ANSWER,

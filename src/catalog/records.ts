@@ -23,6 +23,8 @@ export type JournalRecord =
       packs: string[]
       objects: BlobKey[]
       external?: Piece[]
+      /** Its base was not whole here. */
+      evicted?: 'base'
     }
   | {
       t: 'alias'

@@ -51,11 +51,16 @@ export type VersionState = 'pending' | 'failed' | 'synced' | 'open' | 'closing'
 /** The number of what has none: parts of an open version, and a version that is closing. */
 export const NO_NUMBER = -1
 
+/**
+ * What of a version's bytes need not be in this store, and is fetched when it is used: all of them, or
+ * `base`, those that it took over from a base that was not whole here.
+ */
+export type Eviction = true | 'base'
+
 /** A committed version as a catalog answers it. `aliases` holds `latest` but not `vN`. */
 export interface Version extends VersionContent {
   number: number
   aliases: string[]
   state: VersionState
-  /** Its bytes may have left this store, and are fetched again when it is used. */
-  evicted?: true
+  evicted?: Eviction
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import got, { type Request, type Response } from 'got'
@@ -12,6 +13,7 @@ import { checkRemoteUrl } from '../store/settings.js'
 import { contentDigest, DIGEST_HEADER, matchesDigest } from './content-digest.js'
 import { API_PATH, errorMessage, MAX_ANSWER_BYTES, STORE_HEADER } from './messages.js'
 import { networkError } from './network-error.js'
+import { SESSION_HEADER } from './session-header.js'
 import { formatSince, SINCE_HEADER } from './since-header.js'
 
 /** Longest answer to a request that failed: an error of ours is far shorter. */
@@ -60,6 +62,7 @@ export class HttpTransport {
   /** Without a slash at its end. */
   readonly url: string
   readonly #options: HttpTransportOptions
+  readonly #session = randomBytes(16).toString('hex')
 
   /** @throws `INVALID_CONFIG` for an address or a key that cannot be used; neither is repeated. */
   constructor(url: string, options: HttpTransportOptions) {
@@ -119,6 +122,7 @@ export class HttpTransport {
         'user-agent': 'artifactd',
         ...(type !== undefined && { 'content-type': type }),
         ...(isWhole && { [DIGEST_HEADER]: contentDigest(body) }),
+        [SESSION_HEADER]: this.#session,
         ...(since && { [SINCE_HEADER]: formatSince(since) }),
         ...(apiKey !== null && { authorization: `Bearer ${apiKey}` }),
       },

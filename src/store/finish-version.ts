@@ -8,6 +8,7 @@ import type { OnConflict } from '../model/commit.js'
 import type { Algorithm } from '../model/digest.js'
 import { type OpenName, openVersionId } from '../model/open-version-id.js'
 import { NO_NUMBER, type VersionContent } from '../model/version.js'
+import { holdContent } from './hold-content.js'
 import type { Ingest } from './ingest.js'
 import { locateBlobs } from './locate-blobs.js'
 import { writeManifest } from './manifest.js'
@@ -41,13 +42,26 @@ export async function finishVersion(
 ): Promise<FinishAnswer> {
   await store.catalog.closeOpen(open)
   const known = await store.catalog.findOpen(open)
-  const answer = known?.finished ?? (await mergeVersion(store, open, options))
+  const answer = known?.finished ?? (await mergeHeld(store, open, options))
   const { logId, aliases, target } = options
   // A finish that was answered under this id has moved them.
   if (aliases.length > 0 && answer.number !== NO_NUMBER) {
     await store.catalog.moveAliases({ logId, versionId: answer.id, aliases, target })
   }
   return answer
+}
+
+async function mergeHeld(
+  store: Store,
+  open: OpenName,
+  options: FinishVersionOptions,
+): Promise<FinishAnswer> {
+  const release = holdContent(store)
+  try {
+    return await mergeVersion(store, open, options)
+  } finally {
+    release()
+  }
 }
 
 async function mergeVersion(

@@ -6,12 +6,16 @@ import { decodePiece } from '../model/piece.js'
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
 import { loadPiece, loadPieceBytes, pieceKey } from './load-piece.js'
+import { locateBlobs } from './locate-blobs.js'
 import { ManifestWriter } from './manifest-writer.js'
 import { checkAborted } from './progress.js'
 import { quarantineKeys } from './quarantine.js'
 import { isLoss } from './read-blob.js'
 import { recoverOrThrow } from './recover-blobs.js'
 import type { Store } from './store.js'
+
+/** How often a piece is looked for that was moved while it was read. */
+const ATTEMPTS = 3
 
 /**
  * Writes a manifest into the store, as pieces, through an ingest that the caller finishes.
@@ -62,12 +66,16 @@ export async function readPiece(store: Store, piece: Piece): Promise<Entry[]> {
 
 /** As `readPiece`, but null for a piece that is not here, or was not once it turned out damaged. */
 export async function findPiece(store: Store, piece: Piece): Promise<Entry[] | null> {
-  try {
-    return await loadPiece(store, piece)
-  } catch (error) {
-    if (!isLoss(error)) throw error
-    await quarantineKeys(store, [pieceKey(piece)])
-    return null
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await loadPiece(store, piece)
+    } catch (error) {
+      if (!isLoss(error)) throw error
+      await quarantineKeys(store, [pieceKey(piece)])
+      const [place] = await locateBlobs(store, [pieceKey(piece)], { external: false })
+      // It was moved into another pack meanwhile, or is damaged there too.
+      if (!place || attempt === ATTEMPTS) return null
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { algorithmOf } from '../model/digest.js'
 import type { WireItem, WireRecord, WireRun } from '../pack/encode-pack-stream.js'
 import { checkRecord } from '../pack/read-record.js'
 import { BlobSource, type FilePlace } from './blob-source.js'
+import { findMoved } from './find-moved.js'
 import { type BlobPlace, locateBlobs } from './locate-blobs.js'
 import { checkAborted } from './progress.js'
 import { quarantineKeys } from './quarantine.js'
@@ -35,7 +36,7 @@ interface Found {
  * of which the next is read while one is used; of the others a body must be read before the next
  * record is asked for. Of packs the checksums are looked at; the others are hashed while they are
  * read, and the stat of a file outside must be the recorded one before and after. What turns out
- * damaged in the store is moved aside.
+ * damaged in the store is moved aside; what was moved into another pack meanwhile comes last.
  *
  * @throws `BLOB_MISSING` or `BLOB_DAMAGED`, with `require`, for a key that is not here or does not
  *   read; `SOURCE_CHANGED`, naming the file, if one outside the store is not what was hashed. From
@@ -49,9 +50,14 @@ export async function* openRecords(
 ): AsyncGenerator<WireItem, void, undefined> {
   const { require = false, onSkip, signal } = options
   const found = await findPlaces(store, keys, require)
-  const lose = async (key: BlobKey, error: unknown, place?: BlobPlace) => {
+  const moved: BlobKey[] = []
+  const lose = async (key: BlobKey, error: unknown, place: BlobPlace) => {
     if (!isLoss(error)) throw error
-    if (place?.in !== 'external') await quarantineKeys(store, [key])
+    if (await findMoved(store, key, place)) {
+      moved.push(key)
+      return
+    }
+    if (place.in !== 'external') await quarantineKeys(store, [key])
     if (require) throw error
     onSkip?.(error)
   }
@@ -71,6 +77,7 @@ export async function* openRecords(
       await lose(key, error, place)
     }
   }
+  if (moved.length > 0) yield* openRecords(store, moved, options)
 }
 
 async function findPlaces(store: Store, keys: BlobKey[], require: boolean): Promise<Found[]> {
@@ -122,7 +129,7 @@ async function* readAhead(home: string, runs: Iterable<PackRun>) {
 async function* openRun(
   run: PackRun,
   read: RunRead,
-  lose: (key: BlobKey, error: unknown) => Promise<void>,
+  lose: (key: BlobKey, error: unknown, place: BlobPlace) => Promise<void>,
 ): AsyncGenerator<WireRun, void, undefined> {
   const bytes = 'bytes' in read ? read.bytes : Buffer.alloc(0)
   const keys: BlobKey[] = []
@@ -136,7 +143,7 @@ async function* openRun(
       if ('error' in read) throw read.error
       checkRecord(bytes.subarray(start, start + length), { key, ...place })
     } catch (error) {
-      await lose(key, error)
+      await lose(key, error, place)
       continue
     }
     keys.push(key)

@@ -15,7 +15,9 @@ import { checkAborted } from './progress.js'
 import type { Store } from './store.js'
 import { StoreReader } from './store-reader.js'
 
-/** The label of what cannot be evicted; versions that can have their ranks, from 1. */
+/** The label of what evicted versions need and no other. */
+const EVICTED = 1
+/** The label of what cannot be evicted. Versions that can be have labels of their own in between. */
 const KEPT = 0xffffffff
 /** A pack of which less is dead is never written anew: evictions make room for what stays so. */
 export const LEAST_DEAD_SHARE = 0.05
@@ -57,30 +59,32 @@ export interface SweepPlan {
 export async function planSweep(store: Store, options: PlanOptions): Promise<SweepPlan> {
   const { signal, limit } = options
   const candidates = limit === undefined ? [] : await listCandidates(store, options)
-  const ranks = new Map(candidates.map(({ id }, index) => [id, index + 1]))
+  const labels = new Map(candidates.map(({ id }, index) => [id, EVICTED + 1 + index]))
+  const exposed = listExposed(store.home).map(locationKey)
   const marker = new ContentMarker(new StoreReader(store, { signal }), Math.max)
   for await (const roots of listPages(after => store.catalog.listRoots(after))) {
     for (const root of roots) {
       checkAborted(signal)
       // One that is to be sent again may still have bytes here.
-      if (root.evicted && root.state === 'synced') marker.markManifest(root, KEPT)
-      else await marker.mark(root, ranks.get(root.id) ?? KEPT, KEPT)
+      const isEvicted = root.evicted && root.state === 'synced'
+      if (!isEvicted) await marker.mark(root, labels.get(root.id) ?? KEPT, KEPT)
+      else if (exposed.length > 0) await marker.mark(root, EVICTED, KEPT)
+      else marker.markManifest(root, KEPT)
     }
   }
   const { table } = marker
   // A link may lead to it, which must not break for a limit.
-  for (const key of listExposed(store.home).map(locationKey)) {
-    if (table.get(key) > 0) table.set(key, KEPT)
-  }
+  for (const key of exposed) if (table.get(key) > 0) table.set(key, KEPT)
   const files = listStoredFiles(store.home)
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
   const evictable = limit !== undefined && bytes > limit
-  const cutoff = evictable ? await findCutoff(store, table, { ...options, limit, ranks }) : 0
+  const last = EVICTED + candidates.length
+  const cutoff = evictable ? await findCutoff(store, table, { limit, last, signal }) : EVICTED
   const found = await measure(store, { table, cutoff, files, signal })
   return {
     ...found,
     bytes,
-    evicted: candidates.slice(0, cutoff),
+    evicted: candidates.slice(0, cutoff - EVICTED),
     isNeeded: key => table.get(locationKey(key)) > cutoff,
   }
 }
@@ -101,27 +105,27 @@ async function listCandidates(
   return synced.filter(({ id }) => held.has(id)).sort((a, b) => a.usedAt - b.usedAt)
 }
 
-/** How many of the ranks must go so that the rest, with what stays dead, is within the limit. */
+/** The label up to which all must go so that the rest, with what stays dead, is within the limit. */
 async function findCutoff(
   store: Store,
   table: KeyTable,
-  { limit, ranks, signal }: PlanOptions & { limit: number; ranks: Map<string, number> },
+  { limit, last, signal }: { limit: number; last: number; signal: AbortSignal | undefined },
 ): Promise<number> {
-  const bytesOf = new Float64Array(ranks.size + 1)
+  const bytesOf = new Float64Array(last + 1)
   const packs = new Set<string>()
   let rest = 0
   for await (const keys of listStoredKeys(store, { signal })) {
     for (const { key, location, bytes } of keys) {
-      const rank = table.get(key)
-      if (rank === 0) continue
+      const label = table.get(key)
+      if (label <= EVICTED) continue
       if (location.in === 'pack') packs.add(location.packId)
       rest += bytes
-      if (rank !== KEPT) bytesOf[rank]! += bytes
+      if (label !== KEPT) bytesOf[label]! += bytes
     }
   }
   const most = limit * (1 - LEAST_DEAD_SHARE) - packs.size * EMPTY_PACK
-  let cutoff = 0
-  while (rest > most && cutoff < ranks.size) {
+  let cutoff = EVICTED
+  while (rest > most && cutoff < last) {
     cutoff += 1
     rest -= bytesOf[cutoff]!
   }

@@ -6,9 +6,10 @@ import { createHasher } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
 import { decodeFrame } from '../pack/zstd.js'
+import { findMoved } from './find-moved.js'
 import { type BlobPlace, locateBlobs } from './locate-blobs.js'
 import { PackFiles, type PackPlace } from './pack-files.js'
-import { isLoss, readBlob } from './read-blob.js'
+import { isLoss, readBlob, type WholePlace } from './read-blob.js'
 import type { Store } from './store.js'
 import { verifyParts } from './verify-parts.js'
 
@@ -95,12 +96,7 @@ export async function* readChunks(
       for (const [index, key] of keys.entries()) {
         const place = places[index]
         if (!place || place.in === 'recipe') throw missingChunk(recipe, key)
-        if (place.in === 'pack') {
-          const stored = files.read(key, place)
-          yield place.encoding === 0 ? stored : await decodeFrame(stored, key)
-        } else {
-          yield await readBlob(store.home, key, place)
-        }
+        yield await readChunk(store, files, { key, place })
         turn += key.size
         if (turn < TURN_BYTES) continue
         turn = 0
@@ -109,6 +105,23 @@ export async function* readChunks(
     }
   } finally {
     files.close()
+  }
+}
+
+async function readChunk(
+  store: Store,
+  files: PackFiles,
+  { key, place }: { key: BlobKey; place: WholePlace },
+): Promise<Uint8Array> {
+  try {
+    if (place.in !== 'pack') return await readBlob(store.home, key, place)
+    const stored = files.read(key, place)
+    return place.encoding === 0 ? stored : await decodeFrame(stored, key)
+  } catch (error) {
+    if (!isLoss(error)) throw error
+    const moved = await findMoved(store, key, place)
+    if (!moved || moved.in === 'recipe') throw error
+    return readBlob(store.home, key, moved)
   }
 }
 

@@ -29,6 +29,11 @@ export interface Settings {
    * sends and receives together. Null: no limit.
    */
   limit: number | null
+  /**
+   * `cacheLimit` of config.json, such as `50GB`: bytes that packs and objects of the store may take,
+   * kept by artifactd. Null: any number.
+   */
+  cacheLimit: number | null
   /** `ARTIFACT_MODE`; `offline` contacts no remote. Default `online`. */
   mode: 'online' | 'offline'
   /** `ARTIFACT_DAEMON`; `never` starts no artifactd. Default `auto`. */
@@ -42,6 +47,7 @@ export interface ConfigFile {
   project?: string
   caFile?: string
   limit?: string
+  cacheLimit?: string
 }
 
 const MIN_LIMIT = 10_000
@@ -67,6 +73,7 @@ export function readSettings(env: Environment, { home }: { home?: string } = {})
     project: checkProject(env.ARTIFACT_PROJECT || config.project || DEFAULT_PROJECT),
     caFile: caFile ? resolve(caFile) : null,
     limit: limit ? parseLimit(limit) : null,
+    cacheLimit: config.cacheLimit ? parseCacheLimit(config.cacheLimit) : null,
     mode: choose(env, 'ARTIFACT_MODE', ['online', 'offline']),
     daemon: choose(env, 'ARTIFACT_DAEMON', ['auto', 'never']),
   }
@@ -121,6 +128,14 @@ export function parseLimit(text: string): number {
   throw new ArtifactError('INVALID_CONFIG', message, { details: { limit: text } })
 }
 
+/** @throws `INVALID_CONFIG` for what is no size, such as `50GB`. */
+export function parseCacheLimit(text: string): number {
+  const bytes = parseBytes(text)
+  if (bytes !== undefined) return bytes
+  const message = `a cache limit is a size such as 50GB, and not "${text}"`
+  throw new ArtifactError('INVALID_CONFIG', message, { details: { cacheLimit: text } })
+}
+
 function resolveHome(given: string | undefined): string {
   if (given !== undefined) return resolve(given)
   const { data } = envPaths('artifactd', { suffix: '' })
@@ -140,7 +155,7 @@ function readConfig(home: string): ConfigFile {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new ArtifactError('INVALID_CONFIG', `${path} must hold an object`)
   }
-  for (const key of ['remote', 'entity', 'project', 'caFile', 'limit'] as const) {
+  for (const key of ['remote', 'entity', 'project', 'caFile', 'limit', 'cacheLimit'] as const) {
     const value = (config as Record<string, unknown>)[key]
     if (value === undefined || typeof value === 'string') continue
     throw new ArtifactError('INVALID_CONFIG', `"${key}" in ${path} must be a string`)

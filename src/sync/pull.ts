@@ -4,6 +4,7 @@ import { parseDigest } from '../model/digest.js'
 import type { Piece } from '../model/entry.js'
 import type { Version } from '../model/version.js'
 import type { Remote, RemoteVersion } from '../remote/remote.js'
+import { holdContent } from '../store/hold-content.js'
 import { pieceKey } from '../store/load-piece.js'
 import { readPiece } from '../store/manifest.js'
 import { ManifestChecker } from '../store/manifest-checker.js'
@@ -51,21 +52,47 @@ export async function pullVersion(
   const known = await store.catalog.getVersion(version.id)
   if (known) expectSameVersion(remote, known, version)
   const pull = new Pull(store, remote, { ...options, entity: version.entity })
-  for (let attempt = 1; ; attempt += 1) {
-    const { epoch } = await store.catalog.describe()
-    await pull.fetchPieces(version)
-    if (!manifestOnly) await pull.fetchFiles(version)
-    const bytes = await checkContent(store, remote, { version, manifestOnly })
-    const content = { version, ...bytes, ...(manifestOnly ? { manifestOnly } : { epoch }) }
-    try {
-      await store.catalog.import({ ...content, storeId: found.storeId, asOf })
-      break
-    } catch (error) {
-      // Something turned out damaged meanwhile, and is fetched like anything else that is not here.
-      if (!isArtifactError(error, 'BLOB_MISSING') || attempt === ATTEMPTS) throw error
+  const release = holdContent(store)
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      const { epoch } = await store.catalog.describe()
+      await pull.fetchPieces(version)
+      if (!manifestOnly) await pull.fetchFiles(version)
+      const bytes = await checkContent(store, remote, { version, manifestOnly })
+      const rest = manifestOnly ? { manifestOnly } : { epoch }
+      const content = { version, ...bytes, ...rest }
+      try {
+        await store.catalog.import({ ...content, storeId: found.storeId, asOf })
+        break
+      } catch (error) {
+        // Something turned out damaged meanwhile, and is fetched like anything else that is not here.
+        if (!isArtifactError(error, 'BLOB_MISSING') || attempt === ATTEMPTS) throw error
+      }
     }
+  } finally {
+    release()
   }
   return { downloadedBytes: pull.bytes }
+}
+
+/**
+ * Brings what is not here of the files of a version that is in the catalog, although the remote need
+ * not know it: it has those of the base. @returns the bytes that came. @throws as `pullVersion`.
+ */
+export async function pullFiles(
+  store: Store,
+  remote: Remote,
+  version: Version,
+  options: WorkOptions = {},
+): Promise<number> {
+  const pull = new Pull(store, remote, { ...options, entity: version.entity })
+  const release = holdContent(store)
+  try {
+    await pull.fetchFiles(version)
+  } finally {
+    release()
+  }
+  return pull.bytes
 }
 
 type Checked = Omit<Version, 'state'>

@@ -48,7 +48,9 @@ export async function resolveVersion(
 ): Promise<ResolvedVersion> {
   const here = await findHere(store, name)
   const found = here instanceof ArtifactError ? undefined : here
-  const isSure = found && (name.selector.kind !== 'alias' || found.pendingAlias)
+  // Of one that was evicted, the remote has the files.
+  const isHere = found && !(found.version.evicted && found.version.state === 'synced')
+  const isSure = isHere && (name.selector.kind !== 'alias' || found.pendingAlias)
   if (found && (isSure || !remote)) return answerHere(found)
   if (!remote || isTakenAway(here)) throw here
   try {
@@ -122,14 +124,19 @@ async function askRemote(
     })
   }
   const known = await store.catalog.getVersion(checked.id)
-  const version: Version = { ...checked, entity, state: known?.state ?? 'synced' }
+  const version: Version = {
+    ...checked,
+    entity,
+    state: known?.state ?? 'synced',
+    ...(known?.evicted && { evicted: known.evicted }),
+  }
   const asOf = clock().toISOString()
   const { storeId } = answer
   if (known?.state === 'synced') {
     expectSameVersion(remote, known, version)
     // What moved there, and how fresh the answer is, is known offline from now on.
-    const { state: _, ...content } = version
-    const bytes = { packs: [], objects: [], manifestOnly: true }
+    const { state: _, evicted: __, ...content } = version
+    const bytes = { manifestOnly: true as const, packs: [], objects: [] }
     await store.catalog.import({ version: content, ...bytes, storeId, asOf })
   }
   const found = { storeId, version }

@@ -12,6 +12,7 @@ import { EntryTable } from '../../src/artifact/entry-table.js'
 import { sharedStore } from '../../src/artifact/shared-store.js'
 import { Artifact, type Digest, init, type LoggedArtifact, Table } from '../../src/index.js'
 import { quarantineKeys } from '../../src/store/quarantine.js'
+import { sweepStore } from '../../src/store/sweep-store.js'
 
 const FILES = 700
 const pathOf = (n: number) => `many/${String(n).padStart(4, '0')}.bin`
@@ -85,8 +86,10 @@ t.test(
     const second = there.logArtifact(draft)
     await second.committed
     t.same(takeTraffic().requests, [], 'it is logged without the remote')
-    t.match(second, { version: 'v1', fileCount: FILES + 1, state: 'pending' })
+    t.match(second, { version: 'v1', fileCount: FILES + 1, state: 'pending', evicted: true })
     t.same(await listHeld(thereHome, second), ['new.txt'])
+    await sweepStore(sharedStore(thereHome))
+    t.same(await listHeld(thereHome, second), ['new.txt'], 'what is not on the remote stays')
 
     await second.wait()
     const sent = takeTraffic()
@@ -103,11 +106,46 @@ t.test(
     const own = await second.download({ root: join(folder, 'own') })
     t.same(hashTree(own), hashTree(root))
     const { requests } = takeTraffic()
-    t.ok(requests.length <= 20, requests.join())
+    t.ok(requests.length <= 6, requests.join())
+    const whole = await there.useArtifact('cats:v1')
+    await whole.fetch()
+    const known = await there.useArtifact('cats:v1')
+    t.match(known, { id: second.id, evicted: false })
     t.equal(hashTree(await first.download({ root: join(folder, 'first') })).length, FILES + 1)
     t.notOk(await isEvicted())
   },
 )
+
+t.test('a draft that is not synced yet fetches the files of its base at once', async t => {
+  const { folder, there, takeTraffic } = await shareCats(t)
+  const draft = await (await there.useArtifact('cats')).newDraft()
+  await draft.newFile('new.txt', 'new')
+  const second = there.logArtifact(draft)
+  await second.committed
+  takeTraffic()
+  const used = await there.useArtifact('cats:v1')
+  t.equal(hashTree(await used.download({ root: join(folder, 'own') })).length, FILES + 2)
+  const { requests } = takeTraffic()
+  t.ok(requests.length <= 5, requests.join())
+})
+
+t.test('an evicted version comes again in as few requests as a new one', async t => {
+  const { there, thereHome, takeTraffic } = await shareCats(t)
+  const whole = await there.useArtifact('cats')
+  await whole.fetch()
+  const first = takeTraffic()
+  const store = sharedStore(thereHome)
+  const listHeld = async (roots: { id: string }[]) => new Set(roots.map(({ id }) => id))
+  const { evicted } = await sweepStore(store, { limit: 0, listHeld })
+  t.match(evicted, [{ id: whole.id }])
+  const again = await there.useArtifact('cats')
+  t.equal(again.evicted, true)
+  t.ok((await again.fetch()) >= FILES * FILE_BYTES)
+  const second = takeTraffic()
+  t.ok(second.requests.length <= first.requests.length, second.requests.join())
+  t.same((await again.verify()).problems, [])
+  t.equal((await there.useArtifact('cats')).evicted, false)
+})
 
 t.test('an incremental artifact is merged onto what the remote has', async t => {
   const { here, there, thereHome, takeTraffic } = await shareCats(t)

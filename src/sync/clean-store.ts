@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Root } from '../catalog/keeping.js'
+import { type ArtifactError, isArtifactError } from '../errors.js'
+import type { Remote } from '../remote/remote.js'
+import { checkAborted } from '../store/progress.js'
+import type { Store } from '../store/store.js'
+import { type SweepResult, sweepStore } from '../store/sweep-store.js'
+import { type StoreLock, takeStoreLock } from './take-store-lock.js'
+
+/** Pause between two attempts to take the lock, in milliseconds. */
+const PAUSE_MS = 100
+
+export interface CleanOptions {
+  /** Bytes that packs and objects may take. Default: only what no version needs is removed. */
+  limit?: number | undefined
+  /** Where versions are fetched from again. Default null: none is evicted. */
+  remote?: Remote | null
+  dryRun?: boolean | undefined
+  signal?: AbortSignal | undefined
+}
+
+export interface CleanResult extends SweepResult {
+  /** Why the remote could not be asked what it has, so that nothing was evicted. */
+  reason?: ArtifactError
+}
+
+/**
+ * Sweeps a store, as the only one that does: see `sweepStore`. What is evicted for a limit are
+ * versions that the remote lists just now; what is evicted can be fetched from it again.
+ * @throws as `sweepStore`.
+ */
+export async function cleanStore(store: Store, options: CleanOptions = {}): Promise<CleanResult> {
+  const { limit, remote = null, dryRun, signal } = options
+  const lock = await waitForLock(store.home, signal)
+  let reason: ArtifactError | undefined
+  const listHeld = async (synced: Root[]) => {
+    try {
+      return remote ? await listHeldVersions(store, remote, { synced, signal }) : new Set<string>()
+    } catch (error) {
+      checkAborted(signal)
+      if (!isArtifactError(error)) throw error
+      reason = error
+      return new Set<string>()
+    }
+  }
+  try {
+    const result = await sweepStore(store, { limit, listHeld, dryRun, signal })
+    return { ...result, ...(reason && { reason }) }
+  } finally {
+    await lock.release()
+  }
+}
+
+async function waitForLock(home: string, signal: AbortSignal | undefined): Promise<StoreLock> {
+  for (;;) {
+    checkAborted(signal)
+    const lock = await takeStoreLock(home, 'clean')
+    if (lock) return lock
+    await sleep(PAUSE_MS, undefined, { signal }).catch(() => checkAborted(signal))
+  }
+}
+
+/** Which of these versions a remote has, by their ids here. */
+async function listHeldVersions(
+  store: Store,
+  remote: Remote,
+  { synced, signal }: { synced: Root[]; signal: AbortSignal | undefined },
+): Promise<Set<string>> {
+  const held = new Set<string>()
+  const { storeId } = await remote.capabilities({ signal })
+  // A server is no copy of itself.
+  if (storeId === store.id) return held
+  const collections = new Map<string, Root[]>()
+  for (const root of synced) {
+    const key = [root.entity, root.project, root.name].join('\0')
+    const others = collections.get(key)
+    if (others) others.push(root)
+    else collections.set(key, [root])
+  }
+  for (const roots of collections.values()) {
+    const { entity, project, name } = roots[0]!
+    const listed = await listIds(remote, { entity, project, name }, signal)
+    for (const { id, remoteId } of roots) if (listed.has(remoteId ?? id)) held.add(id)
+  }
+  return held
+}
+
+async function listIds(
+  remote: Remote,
+  filter: { entity: string; project: string; name: string },
+  signal: AbortSignal | undefined,
+): Promise<Set<string>> {
+  const ids = new Set<string>()
+  let after: string | undefined
+  do {
+    const page = await remote.listVersions(filter, after, { signal })
+    for (const { id } of page.items) ids.add(id)
+    after = page.next
+  } while (after !== undefined)
+  return ids
+}
