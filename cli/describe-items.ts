@@ -14,6 +14,8 @@ export interface ItemStatus {
   /** Of parts of a version that a group of runs builds, and of the request to finish it. */
   group?: string
   state: string
+  /** Of a deletion: how many. */
+  versions?: number
   /** What the version holds, in bytes. */
   size?: number
   /** How artifactd fares with it. */
@@ -27,6 +29,7 @@ const WHAT: { [kind in ItemStatus['kind']]?: (item: ItemStatus) => string } = {
   finish: ({ group }) => `  to be finished, group "${group}"`,
   alias: () => '  its aliases',
   edit: () => '  edited',
+  delete: ({ versions }) => `  ${count(versions ?? 1, 'version')} deleted`,
 }
 
 /** A line for each; the parts of one group that wait are one line. */
@@ -49,7 +52,10 @@ function describe(item: ItemStatus, parts: number): string {
   if (kind === 'upsert' && state === 'pending') {
     return `${head} ${collection}  ${count(parts, 'part')} of the group "${group}"`
   }
-  const shown = `${collection}${version === null ? `@${id.slice(0, 8)}` : `:${version}`}`
+  const shown =
+    kind === 'delete'
+      ? collection
+      : `${collection}${version === null ? `@${id.slice(0, 8)}` : `:${version}`}`
   const held = size === undefined || error ? '' : formatBytes(size)
   const sent = [held, progress ? describeProgress(progress) : ''].filter(Boolean).join(', ')
   const what = kind === 'use' ? `  used by ${count(parts, 'run')}` : (WHAT[kind]?.(item) ?? '')

@@ -66,6 +66,12 @@ export const ERRORS = {
   VERSION_NOT_FOUND: row(404, 3, 'list the versions with `artifact ls PROJECT/NAME`'),
   ENTRY_NOT_FOUND: row(404, 3, 'check the path'),
   DIGESTS_DIFFER: row(409, 1, 'log one of them again in a store with the digest of the other'),
+  VERSION_DELETED: row(410, 3, 'a number is never used again; list what there is: `artifact ls`'),
+  VERSION_HAS_ALIASES: row(
+    409,
+    1,
+    'move the aliases first, or pass deleteAliases (--delete-aliases)',
+  ),
   VERSION_RENUMBERED: row(409, 3, 'ask for the version by @ID or by its new number'),
   LATEST_MOVED: row(409, 1, 'merge onto the version that is the latest now', true),
   ENTITY_NOT_FOUND: row(404, 3, 'this server has one entity, "default": unset ARTIFACT_ENTITY'),

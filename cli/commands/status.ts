@@ -34,7 +34,7 @@ export async function status(_options: object, context: Context): Promise<Result
   const syncing = new Map(daemon?.versions.map(version => [version.id, version]))
   const versions = await Promise.all(
     items.map(async item => {
-      const { versionId: id, entity, project, name, kind, error, remote, distributedId } = item
+      const { versionId: id, entity, project, name, kind, error, remote, distributedId, ids } = item
       const version = await store.catalog.getVersion(id)
       const hasBytes = kind === 'version' || kind === 'upsert'
       const progress = hasBytes ? syncing.get(id) : undefined
@@ -45,6 +45,7 @@ export async function status(_options: object, context: Context): Promise<Result
         id,
         version: version && version.number !== NO_NUMBER ? `v${version.number}` : null,
         kind,
+        ...(ids && { versions: ids.length }),
         ...(distributedId !== undefined && { group: distributedId }),
         state: error ? 'failed' : progress?.active ? 'syncing' : 'pending',
         remote: remote ?? settings.remote,

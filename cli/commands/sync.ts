@@ -108,6 +108,14 @@ const NOTES: { [kind in SyncedItem['kind']]?: string } = {
   edit: '  (edited)',
 }
 
+function describeDeletion({ project, name, deleted = 0, conflicts = [] }: SyncedItem): string[] {
+  const done = `synced  ${project}/${name}  ${count(deleted, 'version')} deleted`
+  return [
+    ...(deleted > 0 ? [done] : []),
+    ...conflicts.map(one => `conflict ${describeConflict(one)}`),
+  ]
+}
+
 /** A line for each, and one for all parts of a name. */
 function describeSynced({ synced }: SyncReport): string[] {
   const parts = new Map<string, number>()
@@ -117,6 +125,7 @@ function describeSynced({ synced }: SyncReport): string[] {
     const { project, name, number, kind, unchanged, conflicts } = item
     const collection = `${project}/${name}`
     if (kind === 'use') uses += 1
+    else if (kind === 'delete') lines.push(...describeDeletion(item))
     else if (kind === 'upsert') parts.set(collection, (parts.get(collection) ?? 0) + 1)
     else {
       const note = unchanged ? '  (the remote had it)' : describeSent(item)

@@ -1,3 +1,4 @@
+import { deletedError } from '../catalog/plan-delete.js'
 import { ArtifactError } from '../errors.js'
 import type { RemoteVersion } from '../remote/remote.js'
 import type { WorkOptions } from '../store/progress.js'
@@ -19,6 +20,8 @@ export async function createDraft(
   const { store } = workspace
   if (remote) await pullManifest(workspace, remote, options)
   const version = await store.catalog.getVersion(id)
+  const [deleted] = await store.catalog.findDeleted([id])
+  if (deleted) throw deletedError(deleted, deleted)
   if (!version) throw new ArtifactError('VERSION_NOT_FOUND', `version @${id} is not in the store`)
   if (version.state === 'open') {
     const message = `@${id} is a part of an open version, not a version of "${version.name}"`

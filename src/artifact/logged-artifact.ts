@@ -91,6 +91,19 @@ export class LoggedArtifact extends VersionFields {
   }
 
   /**
+   * Deletes the version: durable here when it resolves, synced later, in order with everything else of
+   * the collection. Its number is never used again, `latest` goes to the newest version that is left,
+   * and asking for it is `VERSION_DELETED`.
+   * @param options.deleteAliases delete it with its aliases. Default false: one other than `latest`
+   *   is `VERSION_HAS_ALIASES`.
+   */
+  async delete(options: { deleteAliases?: boolean } = {}): Promise<void> {
+    await this.committed
+    const { deleteVersions } = await import('./delete-versions.js')
+    await deleteVersions(this.#workspace, this.row, { versions: [this.row], ...options })
+  }
+
+  /**
    * Waits until the remote has the version, pushing what is pending.
    * @throws `NO_REMOTE` at once when there is none (or offline); `WAIT_TIMEOUT`; `INTERRUPTED`;
    *   the remote's refusal, of the version or of this client (`REMOTE_UNAUTHORIZED`, say); why it
@@ -277,6 +290,7 @@ export class LoggedArtifact extends VersionFields {
     // A part is on the remote once it is not pending, whatever became of the open version.
     if (known.version.state === 'open') return true
     if (!version && known.version.state === 'closing') return this.#findMerged()
+    if (!version && (await catalog.findDeleted([known.version.id]))[0]) return true
     // Of one that only the remote has, nothing is here.
     return (version ?? known.version).state === 'synced'
   }

@@ -8,6 +8,7 @@ import {
   type VersionContent,
   type VersionState,
 } from '../model/version.js'
+import { applyDelete, applySkip, settleDeleted, settleDeletion } from './apply-delete.js'
 import {
   applyEdit,
   dropAliasConflicts,
@@ -24,6 +25,7 @@ import { applyDropped } from './drop-part.js'
 import { applyEra, endEra, putMark } from './history.js'
 import { keyRange, keys } from './keys.js'
 import { markComplete } from './mark-complete.js'
+import { leaveNumber, type Numbered, placeNumber } from './place-number.js'
 import { putEdge } from './put-edge.js'
 import { putPending } from './put-pending.js'
 import type { JournalRecord } from './records.js'
@@ -100,6 +102,10 @@ export async function applyRecord(
       return applyRename(txn, record)
     case 'unsettled':
       return applyUnsettled(txn, record)
+    case 'delete':
+      return applyDelete(txn, seq, record)
+    case 'skip':
+      return applySkip(txn, record)
     case 'upsert':
       return applyUpsert(txn, seq, record)
     case 'use':
@@ -262,14 +268,19 @@ async function applySettled(
 ): Promise<void> {
   const { at, storeId, items } = record
   putMark(txn, record)
-  const settled: VersionRow[] = []
+  const settled: Numbered[] = []
   for (const { seq, number, remoteId, conflicts } of items) {
     const pending = await takePending(txn, at, seq)
     if (pending) putSent(txn, storeId, pending)
     const row = pending && (await txn.get<VersionRow>(keys.version(pending.versionId)))
     if (pending?.distributedId !== undefined) await settleOpen(txn, pending, number)
     if (pending?.kind === 'edit') await settleEdit(txn, at, { item: pending, conflicts })
-    if (pending?.kind !== 'version' || !row) continue
+    if (pending?.kind === 'delete') await settleDeletion(txn, at, { item: pending, conflicts })
+    if (pending?.kind !== 'version') continue
+    if (!row) {
+      settled.push(...(await settleDeleted(txn, pending.versionId, number)))
+      continue
+    }
     if (row.number !== number) await leaveNumber(txn, row)
     const { error: _, ...rest } = row
     const known = remoteId && remoteId !== row.id && { remoteId }
@@ -297,32 +308,4 @@ async function takePending(
     else txn.put(key, { id: alias.id, asOf: at } satisfies AliasRow)
   }
   return pending
-}
-
-async function leaveNumber(txn: Transaction, row: VersionRow): Promise<void> {
-  const key = keys.number(row, row.number)
-  const old = await txn.get<NumberRow>(key)
-  const other = old?.id !== row.id && { id: old?.id }
-  txn.put(key, { ...other, was: row.id } satisfies NumberRow)
-}
-
-/** Gives a settled version its number; a provisional holder of it moves to the next free one. */
-async function placeNumber(txn: Transaction, row: VersionRow): Promise<void> {
-  const { number } = row
-  const key = keys.number(row, number)
-  const holder = await txn.get<NumberRow>(key)
-  const collection = await txn.get<CollectionRow>(keys.collection(row))
-  let next = Math.max(collection?.next ?? 0, number + 1)
-  if (!holder?.id || holder.id === row.id) {
-    txn.put(key, { ...holder, id: row.id } satisfies NumberRow)
-  } else {
-    const other = await txn.get<VersionRow>(keys.version(holder.id))
-    // A settled holder has the same content under another id: the number stays with it.
-    if (!other || other.settled) return
-    txn.put(keys.version(other.id), { ...other, number: next } satisfies VersionRow)
-    txn.put(keys.number(row, next), { id: other.id } satisfies NumberRow)
-    txn.put(key, { id: row.id, was: other.id } satisfies NumberRow)
-    next += 1
-  }
-  txn.put(keys.collection(row), { type: row.type, next } satisfies CollectionRow)
 }

@@ -15,6 +15,11 @@ export async function applyRename(
   const moved = new Set<string>()
   for (const { error: _, ...item } of await listPendingOf(txn, from)) {
     if (item.kind === 'use' && !moved.has(item.versionId)) continue
+    if (item.kind === 'delete') continue
+    if (item.kind === 'version' && (await txn.get(keys.deleted(item.versionId)))) {
+      txn.del(keys.pending(item.seq))
+      continue
+    }
     txn.put(keys.pending(item.seq), { ...item, name: to } satisfies PendingItem)
     if (item.kind !== 'version') continue
     await moveVersion(txn, item, target)

@@ -1,6 +1,7 @@
 import { holdEdited } from './apply-edit.js'
 import type { AliasRow, VersionRow } from './apply-record.js'
 import type { PendingItem } from './catalog.js'
+import type { DeletedVersion } from './changing.js'
 import { keyRange, keys } from './keys.js'
 import type { JournalRecord } from './records.js'
 import type { Transaction } from './transaction.js'
@@ -34,9 +35,14 @@ async function unsettle(txn: Transaction, item: PendingItem): Promise<void> {
   const row = await txn.get<VersionRow>(keys.version(versionId))
   if (kind === 'upsert' && !row) return
   if (kind === 'finish' && row?.state !== 'synced') return
+  if (!row && (kind === 'version' || kind === 'alias' || kind === 'edit')) {
+    const gone = await txn.get<DeletedVersion>(keys.deleted(versionId))
+    if (gone && kind !== 'version') return
+    if (gone) txn.put(keys.deleted(versionId), { ...gone, settled: false } satisfies DeletedVersion)
+  }
   const again = kind === 'finish' ? asVersion(item) : item
   txn.put(keys.pending(seq), again)
-  if (kind === 'use') return
+  if (kind === 'use' || kind === 'delete') return
   if (row && kind === 'edit') txn.put(keys.version(versionId), holdEdited(row, item))
   if (row && again.kind === 'version') {
     const { remoteId: _, ...rest } = row

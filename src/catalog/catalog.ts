@@ -169,7 +169,7 @@ export interface Page<T> {
 export interface PendingItem extends CollectionName {
   seq: number
   /** `upsert`: a part of an open version; `finish`: the request to close one. */
-  kind: 'version' | 'alias' | 'upsert' | 'finish' | 'use' | 'edit'
+  kind: 'version' | 'alias' | 'upsert' | 'finish' | 'use' | 'edit' | 'delete'
   logId: string
   /** The version's, or the part's. */
   versionId: string
@@ -181,6 +181,9 @@ export interface PendingItem extends CollectionName {
   onConflict?: OnConflict
   /** Of an `edit`. */
   change?: VersionChange
+  /** Of a `delete`: all versions; `versionId` is the first. */
+  ids?: string[]
+  deleteAliases?: boolean
   type: string
   aliases: string[]
   remote: string | null

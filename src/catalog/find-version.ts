@@ -4,7 +4,9 @@ import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
 import type { AliasRow, NumberRow, VersionRow } from './apply-record.js'
 import type { FoundVersion, Page, VersionFilter, VersionSummary } from './catalog.js'
+import type { DeletedVersion } from './changing.js'
 import { keyRange, keys, pageRange } from './keys.js'
+import { deletedError } from './plan-delete.js'
 import type { Database } from './transaction.js'
 
 /** Versions in one page of a list. */
@@ -46,6 +48,8 @@ async function findByNumber(db: Database, collection: CollectionName, number: nu
     )
   }
   const version = row?.id ? await getVersion(db, row.id) : null
+  const gone = row?.id && ((await db.get(keys.deleted(row.id))) as DeletedVersion | undefined)
+  if (gone) throw deletedError(collection, gone)
   if (!version) throw notFound(collection, `v${number}`)
   return withRow(db, version)
 }
@@ -64,8 +68,19 @@ async function findById(db: Database, collection: CollectionName, prefix: string
     throw new ArtifactError('INVALID_REFERENCE', `@${prefix} is the beginning of several ids`)
   }
   const version = row && (await getVersion(db, row.id))
+  if (!version) await expectNotDeleted(db, collection, prefix)
   if (!version) throw notFound(collection, `@${prefix}`)
   return withRow(db, version)
+}
+
+/** @throws `VERSION_DELETED` for the beginning of the id of what was deleted. */
+async function expectNotDeleted(db: Database, collection: CollectionName, prefix: string) {
+  const range = { gte: keys.deleted(prefix), lt: keys.deleted(`${prefix}g`) }
+  const { entity, project, name } = collection
+  for (const gone of (await db.values(range).all()) as DeletedVersion[]) {
+    if (gone.entity !== entity || gone.project !== project || gone.name !== name) continue
+    throw deletedError(collection, gone)
+  }
 }
 
 async function withRow(db: Database, version: Version): Promise<FoundVersion> {

@@ -28,6 +28,8 @@ export const keys = {
   collection: (name: CollectionName) => inCollection('collection', name),
   version: (id: string) => join('version', id),
   pieces: (id: string) => join('pieces', id),
+  /** What is left of a version that was deleted. */
+  deleted: (id: string) => join('deleted', id),
   number: (name: CollectionName, number: number) => inCollection('number', name, padNumber(number)),
   alias: (name: CollectionName, alias: string) => inCollection('alias', name, alias),
   open: ({ distributedId, ...name }: OpenName) => inCollection('open', name, distributedId),

@@ -17,7 +17,7 @@ import type {
   RenameRequest,
   SettledItem,
 } from './catalog.js'
-import type { EditRequest } from './changing.js'
+import type { DeleteRequest, EditRequest, SkipRequest } from './changing.js'
 import { checkContent } from './check-content.js'
 import { CommitQueue } from './commit-queue.js'
 import { planDropPart } from './drop-part.js'
@@ -40,6 +40,7 @@ import {
   planLog,
   planRemoval,
 } from './plan-commit.js'
+import { planDelete, planSkip } from './plan-delete.js'
 import { planEdit } from './plan-edit.js'
 import { planPendingError } from './plan-pending-error.js'
 import { planRename } from './plan-rename.js'
@@ -140,6 +141,14 @@ export class LevelCatalog extends LevelReader implements Catalog {
 
   async edit(request: EditRequest): Promise<LogAnswer> {
     return this.#commits.commit((txn, at) => planEdit(txn, at, request))
+  }
+
+  async delete(request: DeleteRequest): Promise<LogAnswer> {
+    return this.#commits.commit((txn, at) => planDelete(txn, at, request))
+  }
+
+  async skip(request: SkipRequest): Promise<LogAnswer> {
+    return this.#commits.commit((txn, at) => planSkip(txn, at, request))
   }
 
   async upsert(request: UpsertRequest): Promise<LogAnswer> {

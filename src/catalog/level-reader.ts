@@ -20,7 +20,7 @@ import type {
   VersionSummary,
 } from './catalog.js'
 import { MAX_BATCH } from './catalog.js'
-import type { KeptConflict } from './changing.js'
+import type { DeletedVersion, KeptConflict } from './changing.js'
 import { findVersion, getVersion, listVersions } from './find-version.js'
 import { findMark, knowsHistory, readHistory } from './history.js'
 import * as caches from './index-caches.js'
@@ -104,10 +104,17 @@ export class LevelReader {
     return getVersion(this.db, id)
   }
 
+  async findDeleted(ids: string[]): Promise<(DeletedVersion | null)[]> {
+    checkBatch(ids)
+    const rows = await this.db.getMany(ids.map(keys.deleted))
+    return rows.map(row => (row as DeletedVersion | undefined) ?? null)
+  }
+
   async listRemoteIds(ids: string[]): Promise<(string | null)[]> {
     checkBatch(ids)
-    const rows = await this.db.getMany(ids.map(keys.version))
-    return rows.map(row => (row as VersionRow | undefined)?.remoteId ?? null)
+    const rows = await this.db.getMany(ids.flatMap(id => [keys.version(id), keys.deleted(id)]))
+    const remoteIds = rows.map(row => (row as VersionRow | undefined)?.remoteId)
+    return ids.map((_, index) => remoteIds[2 * index] ?? remoteIds[2 * index + 1] ?? null)
   }
 
   async getExternal(id: string): Promise<Piece[]> {

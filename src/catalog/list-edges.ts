@@ -3,6 +3,7 @@ import { type Edge, type EdgeQuery, type FoundEdge, MAX_EDGE_QUERIES } from '../
 import { NO_NUMBER } from '../model/version.js'
 import type { VersionRow } from './apply-record.js'
 import type { Page } from './catalog.js'
+import type { DeletedVersion } from './changing.js'
 import { edgeRange, keys, pageRange } from './keys.js'
 import type { Database } from './transaction.js'
 
@@ -42,8 +43,12 @@ function parseAfter(queries: EdgeQuery[], after: string): [index: number, key: s
 
 async function describeEdges(db: Database, edges: Edge[]): Promise<FoundEdge[]> {
   const rows = await db.getMany(edges.map(({ version }) => keys.version(version.id)))
+  const deleted = await db.getMany(edges.map(({ version }) => keys.deleted(version.id)))
   return edges.map((edge, index) => {
-    const row = rows[index] as VersionRow | undefined
+    const gone = deleted[index] as DeletedVersion | undefined
+    const row = gone
+      ? { ...gone, state: 'deleted' as const }
+      : (rows[index] as VersionRow | undefined)
     // It may have another name since.
     const { id, entity, project, name, type } = row ?? edge.version
     const { remoteId } = row ?? {}

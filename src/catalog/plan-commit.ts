@@ -6,7 +6,9 @@ import type { CollectionName } from '../model/version.js'
 import { keepEdited } from './apply-edit.js'
 import { type AliasRow, type CollectionRow, listDropped, type VersionRow } from './apply-record.js'
 import type { AliasRequest, ImportRequest, LogAnswer, LogRequest, PlacedKey } from './catalog.js'
+import type { DeletedVersion } from './changing.js'
 import { keys } from './keys.js'
+import { deletedError } from './plan-delete.js'
 import type { JournalRecord } from './records.js'
 import { listRemovable } from './remove-places.js'
 import type { Transaction } from './transaction.js'
@@ -32,6 +34,7 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
     const message = `another version of "${project}/${name}" is the latest by now`
     throw new ArtifactError('LATEST_MOVED', message, { details: { latest: latest?.id ?? null } })
   }
+  if (request.base !== undefined) await expectNotDeleted(txn, request.base)
   if (latest && (await hasPieces(txn, latest.id, version.pieces))) {
     const { run } = version
     const same = { logId, versionId: latest.id, aliases, target, run }
@@ -57,6 +60,12 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
   return { record, answer: { id: version.id, number, unchanged: false } }
 }
 
+/** @throws `VERSION_DELETED`. */
+export async function expectNotDeleted(txn: Transaction, id: string): Promise<void> {
+  const gone = await txn.get<DeletedVersion>(keys.deleted(id))
+  if (gone) throw deletedError(gone, gone)
+}
+
 /** Of a version that was evicted, everything has just been stored again. */
 async function planUnchanged(txn: Transaction, at: string, request: AliasRequest): Promise<Plan> {
   const plan = await planAliases(txn, at, request)
@@ -74,6 +83,7 @@ export async function planAliases(
   const given = await txn.get<LogAnswer>(keys.answer(logId))
   if (given) return { answer: given }
   const row = await txn.get<VersionRow>(keys.version(versionId))
+  if (!row) await expectNotDeleted(txn, versionId)
   if (!row) {
     throw new ArtifactError('VERSION_NOT_FOUND', `there is no version @${versionId}`, {
       details: { id: versionId },
@@ -105,6 +115,7 @@ export async function planImport(
   { version, epoch: __, ...rest }: ImportRequest,
 ): Promise<Plan> {
   await checkType(txn, version)
+  await expectNotDeleted(txn, version.id)
   const answer = { id: version.id, number: version.number, unchanged: false }
   const { pieces: _, aliases, ...content } = version
   const rows = await Promise.all(

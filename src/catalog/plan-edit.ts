@@ -6,7 +6,7 @@ import type { AliasRow, VersionRow } from './apply-record.js'
 import type { LogAnswer } from './catalog.js'
 import type { EditRequest } from './changing.js'
 import { keys } from './keys.js'
-import type { Plan } from './plan-commit.js'
+import { expectNotDeleted, type Plan } from './plan-commit.js'
 import type { Transaction } from './transaction.js'
 
 /** See `Catalog.edit`. */
@@ -15,6 +15,7 @@ export async function planEdit(txn: Transaction, at: string, request: EditReques
   const given = await txn.get<LogAnswer>(keys.answer(logId))
   if (given) return { answer: given }
   const row = await txn.get<VersionRow>(keys.version(versionId))
+  if (!row) await expectNotDeleted(txn, versionId)
   if (row) checkEditable(row)
   // With a target it may be a version of the remote, of which nothing is here.
   else if (!target) throw unknownVersion(versionId)

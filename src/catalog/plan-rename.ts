@@ -13,9 +13,15 @@ export async function planRename(
   { from, to }: RenameRequest,
 ): Promise<Plan> {
   const pending = await listPendingOf(txn, from)
-  const moved = pending.filter(({ kind }) => kind === 'version').map(({ versionId }) => versionId)
+  const moved: string[] = []
+  for (const { kind, versionId } of pending) {
+    if (kind === 'version' && (await txn.get(keys.version(versionId)))) moved.push(versionId)
+  }
   // Uses of versions that stay are no reason not to, and stay.
-  const items = pending.filter(item => item.kind !== 'use' || moved.includes(item.versionId))
+  const items = pending.filter(
+    ({ kind, versionId }) =>
+      moved.includes(versionId) || !['use', 'delete', 'version'].includes(kind),
+  )
   const target = { ...from, name: to }
   const known = await txn.get<CollectionRow>(keys.collection(target))
   if (items.length === 0) {

@@ -11,11 +11,19 @@ export function putPending(
   version: CollectionName & { id: string; type: string },
   record: Pick<
     PendingItem,
-    'logId' | 'aliases' | 'distributedId' | 'onConflict' | 'run' | 'change'
+    | 'logId'
+    | 'aliases'
+    | 'distributedId'
+    | 'onConflict'
+    | 'run'
+    | 'change'
+    | 'ids'
+    | 'deleteAliases'
   > &
     Pick<LogRequest, 'target'>,
 ): void {
   const { logId, aliases, target, distributedId, onConflict, run, change } = record
+  const { ids, deleteAliases } = record
   txn.put(keys.pending(seq), {
     seq,
     kind,
@@ -31,5 +39,6 @@ export function putPending(
     ...(onConflict && { onConflict }),
     ...(run && { run }),
     ...(change && { change }),
+    ...(ids && { ids, deleteAliases: deleteAliases ?? false }),
   } satisfies PendingItem)
 }

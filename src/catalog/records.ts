@@ -4,7 +4,7 @@ import type { OpenName } from '../model/open-version-id.js'
 import type { CollectionName, RunInfo, Version, VersionContent } from '../model/version.js'
 import type { Conflict } from '../model/version-change.js'
 import type { History, PlacedKey, SettledItem } from './catalog.js'
-import type { EditRequest } from './changing.js'
+import type { DeleteRequest, EditRequest, SkipRequest } from './changing.js'
 import type { FinishRequest, UpsertRequest } from './open-version.js'
 import type { UseRequest } from './plan-use.js'
 
@@ -69,6 +69,8 @@ export type JournalRecord =
   | { t: 'collected'; at: string; packs: string[]; objects: BlobKey[] }
   | { t: 'evicted'; at: string; ids: string[] }
   | ({ t: 'edit'; at: string; conflicts?: Conflict[] } & EditRequest)
+  | ({ t: 'delete'; at: string; conflicts?: Conflict[] } & DeleteRequest)
+  | ({ t: 'skip'; at: string; number: number } & SkipRequest)
   /** Stands for a record that was damaged: its number is not given again. */
   | { t: 'lost'; at: string }
   | ({ t: 'upsert'; at: string } & Omit<UpsertRequest, 'epoch'>)

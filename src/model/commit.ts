@@ -9,6 +9,10 @@ export type CommitItem =
   /** With a `run`, that logged what the version has. */
   | { kind: 'alias'; logId: string; versionId: string; aliases: string[]; run?: RunInfo }
   | { kind: 'use'; logId: string; versionId: string; run: RunInfo }
+  /** Those that an alias other than `latest` names stay, unless `deleteAliases`. */
+  | { kind: 'delete'; logId: string; ids: string[]; deleteAliases: boolean }
+  /** Gives its number to a version that was deleted before it was sent. */
+  | { kind: 'skip'; logId: string; versionId: string; type: string }
   | { kind: 'edit'; logId: string; versionId: string; change: VersionChange }
   /** Adds a part, with an id of its own, to the open version of this distributed id. */
   | { kind: 'upsert'; logId: string; distributedId: string; version: VersionContent }
@@ -27,8 +31,8 @@ export type OnConflict = 'error' | 'last'
 export type CommitResult =
   /**
    * Done, now or before. `id` differs from the one sent when equal content was `latest`. The
-   * `number` of an `upsert` says how many parts were there before it. Of an edit, `conflicts` tell
-   * what it came upon.
+   * `number` of an `upsert` says how many parts were there before it. Of an edit or a deletion,
+   * `conflicts` tell what it came upon.
    */
   | {
       status: 'committed'

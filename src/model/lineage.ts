@@ -22,7 +22,7 @@ export interface FoundEdge extends Edge {
     /** Null when it has none, or is not in that store. */
     number: number | null
     /** Null when it is not in that store. */
-    state: VersionState | null
+    state: VersionState | 'deleted' | null
     /** The id of the same content on the remote, when that has it under another. */
     remoteId?: string
   }

@@ -46,7 +46,7 @@ export const edgesAnswer = z.object({
         name: z.string(),
         type: z.string(),
         number: z.int().nonnegative().nullable(),
-        state: versionState.nullable(),
+        state: z.union([versionState, z.literal('deleted')]).nullable(),
         remoteId: z.string().optional(),
       }),
     }) satisfies z.ZodType<FoundEdge>,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MAX_DELETIONS } from '../catalog/changing.js'
 import { ArtifactError, ERRORS } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
@@ -102,6 +103,18 @@ export const commitRequest = z.object({
           run: run.optional(),
         }),
         z.object({ kind: z.literal('use'), logId, versionId: z.string(), run }),
+        z.object({
+          kind: z.literal('delete'),
+          logId,
+          ids: z.array(z.string()).min(1).max(MAX_DELETIONS),
+          deleteAliases: z.boolean(),
+        }),
+        z.object({
+          kind: z.literal('skip'),
+          logId,
+          versionId: z.string(),
+          type: z.string(),
+        }),
         z.object({
           kind: z.literal('edit'),
           logId,

@@ -4,14 +4,15 @@ import { normalizeMetadata } from '../model/metadata.js'
 import { checkEditedAliases, checkId, checkTags } from '../model/names.js'
 import type { CollectionName } from '../model/version.js'
 import type { VersionChange } from '../model/version-change.js'
+import { expectNotDeleted } from './accept-delete.js'
 import type { Store } from './store.js'
 
 /**
  * Makes an edit that came from outside.
- * @throws `VERSION_NOT_FOUND` for a version that is not in the collection; errors of names.
+ * @throws `VERSION_DELETED`; `VERSION_NOT_FOUND` for a version that is not in the collection; errors of names.
  */
 export async function acceptEdit(
-  { catalog }: Store,
+  { catalog }: Pick<Store, 'catalog'>,
   collection: CollectionName,
   item: CommitItem & { kind: 'edit' },
 ): Promise<CommitResult> {
@@ -19,6 +20,7 @@ export async function acceptEdit(
   const change = checkChange(item.change)
   const versionId = checkId(item.versionId)
   const version = await catalog.getVersion(versionId)
+  if (!version) await expectNotDeleted({ catalog }, collection, versionId)
   if (!version || version.project !== project || version.name !== name) {
     const message = `"${project}/${name}" has no version @${versionId}`
     throw new ArtifactError('VERSION_NOT_FOUND', message, { details: { id: versionId } })

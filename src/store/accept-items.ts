@@ -15,6 +15,7 @@ import {
 } from '../model/names.js'
 import { MAX_PIECE_BYTES } from '../model/piece.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
+import { acceptDelete, acceptSkip, expectNotDeleted } from './accept-delete.js'
 import { acceptEdit } from './accept-edit.js'
 import { acceptUse } from './accept-use.js'
 import { checkTakenType } from './check-taken-type.js'
@@ -91,6 +92,9 @@ class Acceptor {
         return this.#upsert(item)
       case 'finish':
         return this.#finish(item)
+      case 'delete':
+      case 'skip':
+        return this.#remove(item)
       case 'edit':
         return this.#edit(item)
     }
@@ -106,6 +110,12 @@ class Acceptor {
     if (this.#waiting) return { status: 'waiting', pieces: [] }
     const versionId = this.#knownAs.get(item.versionId) ?? item.versionId
     return acceptEdit(this.#store, this.#collection, { ...item, versionId })
+  }
+
+  async #remove(item: CommitItem & { kind: 'delete' | 'skip' }): Promise<CommitResult> {
+    if (this.#waiting) return { status: 'waiting', pieces: [] }
+    if (item.kind === 'skip') return acceptSkip(this.#store, this.#collection, item)
+    return acceptDelete(this.#store, this.#collection, item)
   }
 
   async #upsert(item: CommitItem & { kind: 'upsert' }): Promise<CommitResult> {
@@ -151,6 +161,10 @@ class Acceptor {
     if (this.#waiting) return this.#wait(version)
     const known = await this.#store.catalog.getVersion(version.id)
     if (known) return answerKnown(known, version)
+    const [deleted] = await this.#store.catalog.findDeleted([version.id])
+    if (deleted && isIn(deleted, version)) {
+      return { status: 'committed', id: version.id, number: deleted.number, unchanged: false }
+    }
     const { logId } = item
     return this.#commitWhole(version, content => {
       return this.#store.catalog.log({ logId, version, aliases, ...content })
@@ -198,6 +212,7 @@ class Acceptor {
     const versionId = this.#knownAs.get(sent) ?? sent
     if (this.#waiting) return { status: 'waiting', pieces: [] }
     const version = await this.#store.catalog.getVersion(versionId)
+    if (!version) await expectNotDeleted(this.#store, this.#collection, versionId)
     if (!version || !isIn(version, this.#collection)) {
       const { project, name } = this.#collection
       const message = `"${project}/${name}" has no version @${versionId}`

@@ -16,7 +16,7 @@ export async function acceptUse(
 ): Promise<CommitResult> {
   const run = checkRun(item.run)
   const id = checkId(item.versionId)
-  const version = await catalog.getVersion(id)
+  const version = (await catalog.getVersion(id)) ?? (await catalog.findDeleted([id]))[0]
   if (version?.entity !== entity || version.project !== project || version.name !== name) {
     const message = `"${project}/${name}" has no version @${id}`
     throw new ArtifactError('VERSION_NOT_FOUND', message, { details: { id } })

@@ -3,6 +3,7 @@ import { ArtifactError, type ErrorData, isArtifactError } from '../errors.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import type { CollectionName, Version, VersionContent } from '../model/version.js'
 import type { CommitAnswer } from '../remote/remote.js'
+import { countDeleted, deleteItem, learnDeleted, nameHere, skipItem } from './delete-item.js'
 import { editItem } from './edit-item.js'
 import { findRemoteId } from './find-remote-id.js'
 import { holdsOthers } from './holds-others.js'
@@ -19,12 +20,14 @@ const COMMIT_BYTES = 2 * 1024 * 1024
 /** Commits in a row that bring nothing forward, before the remote is held to be broken. */
 const MAX_IDLE_ROUNDS = 3
 
-interface Candidate {
+export interface Candidate {
   item: PendingItem
   /** The version, for an item of that kind. */
   version?: Version
   meter?: UploadMeter
   commit: CommitItem
+  /** Ids here of versions that the remote names otherwise. */
+  localIds?: Map<string, string>
 }
 
 /**
@@ -77,11 +80,12 @@ async function readCandidate(
   }
   if (kind === 'use') return { item, commit: { kind, logId, versionId: there, run: run! } }
   if (kind === 'edit') return { item, commit: await editItem(session, item) }
+  if (kind === 'delete') return deleteItem(session, item)
   if (kind === 'finish') {
     return { item, commit: { kind, logId, distributedId, aliases, onConflict } }
   }
   const version = await context.store.catalog.getVersion(versionId)
-  if (!version) return undefined
+  if (!version) return skipItem(session, item)
   const content = contentOf(version)
   const commit: CommitItem =
     kind === 'upsert'
@@ -112,6 +116,11 @@ async function pushBatch(
     const first = open[0]!
     if (first.status === 'refused') {
       if (await useRemoteId(session, rest[0]!, first.error)) continue
+      if (await learnDeleted(session, rest[0]!, first.error)) {
+        rest = rest.slice(1)
+        if (rest.length === 0) return true
+        continue
+      }
       if (await leaveOutUse(session, rest[0]!.item, first.error)) {
         rest = rest.slice(1)
         if (rest.length === 0) return true
@@ -193,7 +202,8 @@ async function settle(
     if (result.status !== 'committed') break
     const { item, meter } = rest[index]!
     const { seq, kind, versionId: id, entity, project, name } = item
-    const { number, unchanged, conflicts } = result
+    const { number, unchanged } = result
+    const conflicts = nameHere(rest[index]!, result.conflicts)
     const remoteId = result.id !== id ? result.id : undefined
     if (remoteId !== undefined) remoteIds.set(id, remoteId)
     settled.push({
@@ -203,7 +213,15 @@ async function settle(
       ...(conflicts && { conflicts }),
     })
     events.push(() => {
-      const done = { kind, id, ...(remoteId !== undefined && { remoteId }), number, unchanged }
+      const deleted = countDeleted(rest[index]!, conflicts)
+      const done = {
+        kind,
+        id,
+        ...deleted,
+        ...(remoteId !== undefined && { remoteId }),
+        number,
+        unchanged,
+      }
       const bytesSkipped = meter && Math.max(0, meter.size - meter.blobBytes)
       const bytes = meter && { bytesSent: meter.bytesSent, bytesSkipped, retries: meter.retries }
       const synced = { ...done, entity, project, name, ...bytes, ...(conflicts && { conflicts }) }

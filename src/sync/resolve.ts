@@ -1,4 +1,5 @@
 import type { FoundVersion } from '../catalog/catalog.js'
+import { deletedError } from '../catalog/plan-delete.js'
 import { ArtifactError, isArtifactError } from '../errors.js'
 import type { ArtifactName, Selector } from '../model/reference-name.js'
 import type { Version } from '../model/version.js'
@@ -123,6 +124,8 @@ async function askRemote(
       details: { url: remote.url, asked: name, answered: checked.id },
     })
   }
+  const [deleted] = await store.catalog.findDeleted([checked.id])
+  if (deleted) throw deletedError(collection, deleted)
   const known = await store.catalog.getVersion(checked.id)
   const version: Version = {
     ...checked,

@@ -18,7 +18,9 @@ export interface SyncedItem extends CollectionName {
   bytesSent?: number
   bytesSkipped?: number
   retries?: number
-  /** Of an edit: what it came upon there. */
+  /** Of a deletion: how many versions the remote has no more. */
+  deleted?: number
+  /** Of an edit or a deletion: what it came upon there. */
   conflicts?: Conflict[]
 }
 

@@ -30,7 +30,7 @@ t.test('the golden journal is read as what it was made of', async t => {
       ...['1 version', '2 alias', '3 version', '4 version', '5 alias', '6 import', '7 settled'],
       ...['8 removed', '9 upsert', '10 close', '11 finish', '12 upsert', '13 close', '14 finish'],
       ...['15 use', '16 alias', '17 evicted', '18 collected'],
-      ...['19 edit', '20 edit'],
+      ...['19 edit', '20 edit', '21 delete', '22 skip'],
     ],
   )
   t.same(new Set(records.map(({ record }) => record.at)), new Set(['2025-03-04T05:06:07.890Z']))
@@ -52,6 +52,7 @@ t.test('the golden journal is read as what it was made of', async t => {
     { seq: 15, kind: 'use', versionId: 'a'.repeat(32), run: { id: 'run2', project: 'q' } },
     { seq: 16, kind: 'alias', versionId: 'c'.repeat(32), aliases: [], run: { id: 'run2' } },
     { seq: 20, kind: 'edit', versionId: 'c'.repeat(32), aliases: ['prod', 'remote'] },
+    { seq: 21, kind: 'delete', ids: ['ef'.repeat(16)], deleteAliases: false },
   ])
   t.match((await catalog.listConflicts({})).items, [
     { name: 'cats', field: 'alias', alias: 'prod', found: null },
