@@ -1,13 +1,9 @@
-import { askRemote, type Workspace } from '../../src/artifact/workspace.js'
-import type { VersionFilter, VersionSummary } from '../../src/catalog/catalog.js'
-import { ArtifactError, isArtifactError } from '../../src/errors.js'
+import type { VersionFilter } from '../../src/catalog/catalog.js'
+import { ArtifactError } from '../../src/errors.js'
 import { checkEntity, checkName, checkProject, checkType } from '../../src/model/names.js'
-import { collectPages } from '../collect-pages.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { formatBytes, formatTable } from '../format.js'
-
-/** How long the remote may take before the local list is printed alone. */
-const REMOTE_MS = 2000
+import { listVersions } from '../list-versions.js'
 
 export async function ls(
   where: string | undefined,
@@ -19,9 +15,8 @@ export async function ls(
     ...parseWhere(where, workspace.settings.entity),
     ...(options.type !== undefined && { type: checkType(options.type) }),
   }
-  const local = await collectPages(after => workspace.store.catalog.listVersions(filter, after))
-  const remote = await listRemote(workspace, filter, context)
-  const data = unite(local, remote)
+  const versions = await listVersions(workspace, filter, context)
+  const data = versions.map(({ number, ...version }) => ({ ...version, version: `v${number}` }))
   const rows = data.map(
     ({ project, name, version, type, size, state, evicted, aliases, createdAt }) => [
       `${project}/${name}:${version}`,
@@ -51,41 +46,4 @@ function parseWhere(where: string | undefined, entity: string): VersionFilter {
     project: checkProject(project),
     ...(name !== undefined && { name: checkName(name) }),
   }
-}
-
-async function listRemote(
-  workspace: Workspace,
-  filter: VersionFilter,
-  { signal, note }: Context,
-): Promise<VersionSummary[]> {
-  const remote = await askRemote(workspace)
-  if (!remote) return []
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(REMOTE_MS)])
-  try {
-    return await collectPages(after => remote.listVersions(filter, after, { signal: deadline }))
-  } catch (error) {
-    signal.throwIfAborted()
-    if (!deadline.aborted && !(isArtifactError(error) && error.retryable)) throw error
-    note(`the remote ${remote.url} did not answer; this is what the local store has`)
-    return []
-  }
-}
-
-/** One row a version; the remote's word counts for what both have. */
-function unite(local: VersionSummary[], remote: VersionSummary[]) {
-  const here = new Map(local.map(version => [version.id, version]))
-  const byId = new Map([...local, ...remote].map(version => [version.id, version]))
-  return [...byId.values()]
-    .sort((a, b) => compare(a.project, b.project) || compare(a.name, b.name) || a.number - b.number)
-    .map(({ settled, number, ...version }) => ({
-      ...version,
-      version: `v${number}`,
-      local: here.has(version.id) && !here.get(version.id)?.evicted,
-      evicted: here.get(version.id)?.evicted !== undefined,
-    }))
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
 }

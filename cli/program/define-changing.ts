@@ -1,5 +1,6 @@
+import { Option } from '@commander-js/extra-typings'
 import type { Context } from '../context.js'
-import { jsonOption } from './options.js'
+import { jsonOption, parseCount, parseTime } from './options.js'
 import type { Print, Program } from './program.js'
 
 /** Commands that change what was logged. */
@@ -38,5 +39,28 @@ export function defineChanging(program: Program, context: Context, print: Print)
     .action(async (name, options) => {
       const { edit } = await import('../commands/edit.js')
       await print(edit(name, options, context))
+    })
+
+  program
+    .command('rm')
+    .description('delete versions: their numbers are never used again')
+    .argument('<name...>', 'NAME:vN, :ALIAS, @ID, a range NAME:vN..vM, or NAME with a rule')
+    .addOption(
+      new Option(
+        '--older-than <time>',
+        'versions of NAME logged longer ago, such as 30d',
+      ).argParser(parseTime),
+    )
+    .addOption(
+      new Option('--keep <number>', 'all of NAME but so many of the newest (default: 1)').argParser(
+        parseCount,
+      ),
+    )
+    .option('--delete-aliases', 'also what has aliases besides latest')
+    .option('--dry-run', 'only say what would go, and what that frees')
+    .addOption(jsonOption())
+    .action(async (names, options) => {
+      const { rm } = await import('../commands/rm.js')
+      await print(rm(names, options, context))
     })
 }

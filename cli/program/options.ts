@@ -26,6 +26,13 @@ export function parseInterval(text: string): number | null {
   throw new InvalidArgumentError('It is not a time such as 24h or 30m, or never.')
 }
 
+/** Milliseconds of a time such as `30d`. */
+export function parseTime(text: string): number {
+  const time = parseDuration(text)
+  if (time !== undefined) return time
+  throw new InvalidArgumentError('It is not a time such as 30d or 12h.')
+}
+
 export function parseCount(text: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('It is not a whole number from 1.')

@@ -37,7 +37,12 @@ export function answerEdit(id: string, number: number, conflicts: Conflict[] = [
 }
 
 /** @throws `ARTIFACT_NOT_LOGGED` for a part of an open version, and for one that is not merged. */
-export function checkEditable({ id, project, name, number }: VersionRow): void {
+export function checkEditable({
+  id,
+  project,
+  name,
+  number,
+}: Pick<VersionRow, 'id' | 'project' | 'name' | 'number'>): void {
   if (number !== NO_NUMBER) return
   throw new ArtifactError(
     'ARTIFACT_NOT_LOGGED',
