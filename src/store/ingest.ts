@@ -5,6 +5,7 @@ import { ArtifactError, isArtifactError, storeError } from '../errors.js'
 import { TaskWorker } from '../hash/task-worker.js'
 import type { BlobKind } from '../model/blob-key.js'
 import type { Algorithm, Digest } from '../model/digest.js'
+import { type BatchContents, claimContents, joinDigests, locateContents } from './batch-contents.js'
 import { Claims } from './claims.js'
 import { cutRuns } from './cut-runs.js'
 import type {
@@ -15,7 +16,6 @@ import type {
   ReadColumns,
   ReadOutcome,
 } from './file-ingester.js'
-import { type IngestItem, itemOf, itemsOf } from './ingest-item.js'
 import type { IngestTask, ScanTask } from './ingest-task.js'
 import type { ScannedFolder } from './scan-folder.js'
 import { createWriterFolder, type WriterFolder } from './writer-folder.js'
@@ -66,6 +66,8 @@ export interface IngestOptions {
   catalog: Catalog
 }
 
+const NONE = new Uint8Array(0)
+
 /** What a job may ask of its worker. */
 export interface IngestWorker {
   scan(scan: ScanTask): Promise<ScannedFolder[]>
@@ -86,7 +88,7 @@ export class Ingest {
   readonly #options: IngestOptions
   readonly #queue: Waiting[] = []
   readonly #jobs: Job[] = []
-  readonly #claims = new Claims<TaskWorker<IngestTask>>()
+  readonly #claims: Claims<TaskWorker<IngestTask>>
   readonly #published: Published = { packs: [], objects: [] }
   readonly #workers: { worker: TaskWorker<IngestTask>; batches: number }[] = []
   readonly #running = new Set<Promise<unknown>>()
@@ -101,6 +103,7 @@ export class Ingest {
 
   constructor(options: IngestOptions) {
     this.#options = options
+    this.#claims = new Claims(options.algorithm)
   }
 
   /** The error that ended this ingest, if one did. */
@@ -160,8 +163,8 @@ export class Ingest {
       store: async (columns, mayHave) => {
         const batch = this.#nextBatch++
         const read = await worker.run<ReadColumns>({ do: 'readColumns', batch, columns })
-        const items = read.error ? [] : itemsOf(read, this.#options.algorithm)
-        const isNew = await this.#keep(worker, batch, items, { mayHave })
+        const contents = { kind: 'blob' as const, digests: read.error ? NONE : read.digests }
+        const isNew = await this.#keep(worker, batch, contents, { mayHave })
         if (read.error) throw ArtifactError.from(read.error)
         return { ...read, isNew }
       },
@@ -183,7 +186,7 @@ export class Ingest {
 
   /** As `finish`, for the sake of memory: what came in is told by the next `finish`. */
   async flush(): Promise<void> {
-    const { packs, objects } = await this.finish()
+    const { packs, objects } = await this.#flush()
     this.#published.packs.push(...packs)
     this.#published.objects.push(...objects)
   }
@@ -194,6 +197,13 @@ export class Ingest {
    * @returns the packs and objects that came in since the last call.
    */
   async finish(): Promise<Published> {
+    const published = await this.#flush()
+    // What is added next may find that what was here has been removed.
+    this.#claims.forget()
+    return published
+  }
+
+  #flush(): Promise<Published> {
     return this.#guard(async () => {
       const folders = this.#folders.splice(0)
       await Promise.all(
@@ -294,12 +304,15 @@ export class Ingest {
     const files = waiting.map(({ file, policy }) => ({ file, policy }))
     try {
       const outcomes = await worker.run<ReadOutcome[]>({ do: 'read', batch, files })
-      const items = outcomes.map((outcome, index) =>
-        'digest' in outcome
-          ? itemOf('blob', outcome.digest, files[index]?.policy === 'immutable')
-          : undefined,
-      )
-      const kept = await this.#keep(worker, batch, items)
+      const kept = await this.#keep(worker, batch, {
+        kind: 'blob',
+        digests: joinDigests(
+          this.#options.algorithm,
+          outcomes.map(outcome => ('digest' in outcome ? outcome.digest : undefined)),
+        ),
+        isAbsent: index => 'error' in outcomes[index]!,
+        isInPlace: index => files[index]!.policy === 'immutable',
+      })
       outcomes.forEach((outcome, index) => {
         const { resolve, reject } = waiting[index]!
         if ('error' in outcome) reject(ArtifactError.from(outcome.error))
@@ -315,8 +328,10 @@ export class Ingest {
     const worker = await this.#anyWorker()
     const batch = this.#nextBatch++
     const digests = await worker.run<Digest[]>({ do: 'readBytes', batch, kind, parts })
-    const items = digests.map(digest => itemOf(kind, digest))
-    const kept = await this.#keep(worker, batch, items)
+    const kept = await this.#keep(worker, batch, {
+      kind,
+      digests: joinDigests(this.#options.algorithm, digests),
+    })
     return digests.map((digest, index) => ({ digest, isNew: kept[index] ?? false }))
   }
 
@@ -324,36 +339,21 @@ export class Ingest {
   async #keep(
     worker: TaskWorker<IngestTask>,
     batch: number,
-    items: (IngestItem | undefined)[],
+    contents: BatchContents,
     { mayHave = true }: { mayHave?: boolean } = {},
   ): Promise<boolean[]> {
-    const asked = items.filter(
-      (item): item is IngestItem => item !== undefined && !this.#claims.has(item.name),
-    )
-    const known = mayHave ? await this.#locate(asked) : new Set<string>()
-    const before = this.#claims.count(worker)
-    const keep = items.map(item => {
-      if (!item || known.has(item.name) || this.#claims.has(item.name)) return false
-      // What stays in place is not in the store, and must not stand for a copy there.
-      if (!item.inPlace) this.#claims.add(worker, item.name)
-      return true
-    })
+    const { algorithm, catalog } = this.#options
+    const claims = this.#claims
+    const isAsked = mayHave || claims.forgot
+    const where = { algorithm, catalog, claims }
+    const known = isAsked ? await locateContents(contents, where) : undefined
+    const before = claims.count(worker)
+    const keep = claimContents(contents, { algorithm, claims, writer: worker, known })
     const published = await worker.run<Published>({ do: 'store', batch, keep })
     await this.#publish(published)
     // The batch itself may lie in two packs, so that only what came before it is sure to be there.
-    if (published.packs.length > 0) this.#claims.release(worker, before)
+    if (published.packs.length > 0) claims.release(worker, before)
     return keep
-  }
-
-  async #locate(items: IngestItem[]): Promise<Set<string>> {
-    const known = new Set<string>()
-    for (const some of cutRuns(items, { weigh: () => 1, most: MAX_BATCH })) {
-      const locations = await this.#options.catalog.locate(some.map(({ ref }) => ref()))
-      some.forEach(({ name }, index) => {
-        if (locations[index]) known.add(name)
-      })
-    }
-    return known
   }
 
   #publish(published: Published): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, linkSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { makeTree } from '../../fixtures/make-tree.js'
@@ -38,6 +38,25 @@ for (const [copies, size] of [
     t.ok(stored >= size && stored < size + copies * 200 + 10_000, `${stored} bytes are stored`)
   })
 }
+
+t.test('content that comes again when its pack is finished is not stored again', async t => {
+  const { folder, home } = useHome(t)
+  const tree = join(folder, 'tree')
+  const [files, size] = [1000, 200_000]
+  for (let index = 0; index < files; index += 1) {
+    const name = `${index % 10}/${index}.bin`
+    for (const half of ['a', 'b'])
+      mkdirSync(join(tree, half, String(index % 10)), { recursive: true })
+    writeFileSync(join(tree, 'a', name), randomBytes(size))
+    linkSync(join(tree, 'a', name), join(tree, 'b', name))
+  }
+  const artifact = new Artifact({ name: 'halves', type: 'dataset' })
+  await artifact.addDir(tree)
+  t.match(await artifact.save({ project: 'p' }), { fileCount: files * 2 })
+  const stored = countBytes(home)
+  t.ok(readdirSync(join(home, 'packs')).length > 2, 'it takes some packs')
+  t.ok(stored < files * (size + 1000), `${stored} bytes are stored`)
+})
 
 t.test('a tree that is logged under ten names is stored once', async t => {
   const { folder, home } = useHome(t)
