@@ -5,6 +5,7 @@ import { ArtifactError } from '../src/errors.js'
 import { STORE_HEADER } from '../src/remote/messages.js'
 import type { Store } from '../src/store/store.js'
 import { requireKey, requireLocalHost } from './auth.js'
+import { lingerAfterAnswers } from './linger.js'
 import { listRoutes } from './list-routes.js'
 import { parseBodies } from './parse-bodies.js'
 import { sendError } from './send-error.js'
@@ -43,6 +44,7 @@ export function buildApp({ store, key, logger }: AppOptions): FastifyInstance {
   })
   app.addHook('onRequest', key === undefined ? requireLocalHost : requireKey(key))
   parseBodies(app)
+  lingerAfterAnswers(app)
   app.setErrorHandler(sendError)
   app.setNotFoundHandler(({ method, url }) => {
     throw new ArtifactError('ROUTE_NOT_FOUND', `there is no route ${method} ${url}`)

@@ -14,18 +14,12 @@ export function receivePack(store: Store): RouteOptions {
     method: 'POST',
     url: `${API_PATH}/entities/:entity/packs`,
     handler: async (request): Promise<SendResult> => {
-      const { params, body, raw } = request
-      try {
-        await holdSession(store, request)
-        checkServedEntity((params as { entity: string }).entity)
-        const records = parsePackStream(readBody(checkStream(body)))
-        const { stored, rejected } = await receiveRecords(store, records)
-        return { stored, rejected }
-      } catch (error) {
-        // A sender that is still writing reads the answer only once it may go on.
-        raw.resume()
-        throw error
-      }
+      const { params, body } = request
+      await holdSession(store, request)
+      checkServedEntity((params as { entity: string }).entity)
+      const records = parsePackStream(readBody(checkStream(body)))
+      const { stored, rejected } = await receiveRecords(store, records)
+      return { stored, rejected }
     },
   }
 }
