@@ -2,12 +2,18 @@ import { askRemote, type Workspace } from '../src/artifact/workspace.js'
 import { MAX_BATCH, type VersionFilter, type VersionSummary } from '../src/catalog/catalog.js'
 import { listPages } from '../src/catalog/list-pages.js'
 import { isArtifactError } from '../src/errors.js'
+import { groupByCollection } from '../src/model/group-by-collection.js'
 import type { CollectionName } from '../src/model/version.js'
+import type { Remote } from '../src/remote/remote.js'
+import { cutRuns } from '../src/store/cut-runs.js'
+import { learnDeletions } from '../src/sync/learn-deletion.js'
 import { collectPages } from './collect-pages.js'
 import type { Context } from './context.js'
 
 /** How long the remote may take before the local list counts alone. */
 const REMOTE_MS = 2000
+/** Versions of an artifact that a note names. */
+const NAMED = 5
 
 export interface ListedVersion extends Omit<VersionSummary, 'settled' | 'evicted'> {
   /** Its files are in the local store. */
@@ -17,9 +23,10 @@ export interface ListedVersion extends Omit<VersionSummary, 'settled' | 'evicted
 }
 
 /**
- * Versions here and on the remote, by project, name and number; those that are deleted here are in
- * neither. The remote's word counts for what both have, but for a collection of which something is
- * pending here it is what this store will make of it.
+ * Versions here and on the remote, by project, name and number; those that either has deleted are
+ * left out, and what the remote has deleted is from then on here too. The remote's word counts for
+ * what both have, but for a collection of which something is pending here it is what this store will
+ * make of it.
  */
 export async function listVersions(
   workspace: Workspace,
@@ -27,20 +34,23 @@ export async function listVersions(
   context: Context,
 ): Promise<ListedVersion[]> {
   const { catalog } = workspace.store
-  const remote = await listRemote(workspace, filter, context)
-  const local = await collectPages(after => catalog.listVersions(filter, after))
-  const pending = remote.length > 0 ? await listPendingCollections(workspace) : new Set<string>()
+  const list = () => collectPages(after => catalog.listVersions(filter, after))
+  const remote = await askRemote(workspace)
+  const listed = remote && (await listRemote(remote, filter, context))
+  const local = await list()
+  if (!remote || !listed) return unite(local, [])
+  const there = await listThere(workspace, { local, listed })
+  const ids = new Set(there.map(({ id }) => id))
+  const absent = local.filter(({ id, state }) => state === 'synced' && !ids.has(id))
+  const deleted = await noteDeletions(workspace, remote, { absent, context })
+  // What cannot be noted in this store is not there all the same.
+  const left = deleted.size > 0 ? (await list()).filter(({ id }) => !deleted.has(id)) : local
+  return unite(left, await overlay(workspace, { local: left, there }))
+}
+
+/** One row a version. */
+function unite(local: VersionSummary[], there: VersionSummary[]): ListedVersion[] {
   const here = new Map(local.map(version => [version.id, version]))
-  const deleted = await listDeleted(workspace, remote)
-  const moved = new Set(
-    local.filter(one => pending.has(keyOf(one))).flatMap(one => one.aliases.map(aliasKey(one))),
-  )
-  const there = remote
-    .filter(({ id }) => !deleted.has(id) && !(here.has(id) && pending.has(keyOf(here.get(id)!))))
-    .map(one => ({
-      ...one,
-      aliases: one.aliases.filter(alias => !moved.has(aliasKey(one)(alias))),
-    }))
   const byId = new Map([...local, ...there].map(version => [version.id, version]))
   return [...byId.values()]
     .sort((a, b) => compare(a.project, b.project) || compare(a.name, b.name) || a.number - b.number)
@@ -50,21 +60,92 @@ export async function listVersions(
     })
 }
 
-async function listRemote(
-  workspace: Workspace,
-  filter: VersionFilter,
-  { signal, note }: Context,
+/** What the remote has and was not deleted here, with the ids that its versions have here. */
+async function listThere(
+  { store }: Workspace,
+  { local, listed }: { local: VersionSummary[]; listed: VersionSummary[] },
 ): Promise<VersionSummary[]> {
-  const remote = await askRemote(workspace)
-  if (!remote) return []
+  const idsHere = new Map<string, string>()
+  for (const some of cutRuns(local, { weigh: () => 1, most: MAX_BATCH })) {
+    const ids = await store.catalog.listRemoteIds(some.map(({ id }) => id))
+    for (const [index, id] of ids.entries()) if (id) idsHere.set(id, some[index]!.id)
+  }
+  const there: VersionSummary[] = []
+  for (const some of cutRuns(listed, { weigh: () => 1, most: MAX_BATCH })) {
+    const deleted = await store.catalog.findDeleted(some.map(({ id }) => id))
+    for (const [index, version] of some.entries()) {
+      if (deleted[index]) continue
+      there.push({ ...version, id: idsHere.get(version.id) ?? version.id })
+    }
+  }
+  return there
+}
+
+/** Which of the versions that the remote does not list it has deleted, so that they are not here either. */
+async function noteDeletions(
+  { store }: Workspace,
+  remote: Remote,
+  { absent, context }: { absent: VersionSummary[]; context: Context },
+): Promise<Set<string>> {
+  const deleted = await orUnanswered(context, signal => {
+    return learnDeletions(store, remote, { versions: absent, signal })
+  })
+  if (!deleted) return new Set()
+  for (const group of groupByCollection(absent.filter(({ id }) => deleted.has(id)))) {
+    const { project, name } = group[0]!
+    const numbers = group.slice(0, NAMED).map(({ number }) => `v${number}`)
+    const more = group.length > NAMED ? ' and more' : ''
+    context.note(
+      `deleted on the remote: ${project}/${name} ${numbers.join(', ')}${more}; ` +
+        '`artifact cache clean` frees what only they needed',
+    )
+  }
+  return deleted
+}
+
+/** What the remote has, as far as this store will not change it. */
+async function overlay(
+  workspace: Workspace,
+  { local, there }: { local: VersionSummary[]; there: VersionSummary[] },
+): Promise<VersionSummary[]> {
+  const pending = await listPendingCollections(workspace)
+  const changing = local.filter(version => pending.has(keyOf(version)))
+  const ids = new Set(changing.map(({ id }) => id))
+  const moved = new Set(changing.flatMap(one => one.aliases.map(alias => aliasKey(one, alias))))
+  return there
+    .filter(({ id }) => !ids.has(id))
+    .map(version => {
+      const aliases = version.aliases.filter(alias => !moved.has(aliasKey(version, alias)))
+      return { ...version, aliases }
+    })
+}
+
+async function listRemote(
+  remote: Remote,
+  filter: VersionFilter,
+  context: Context,
+): Promise<VersionSummary[] | undefined> {
+  const listed = await orUnanswered(context, signal => {
+    return collectPages(after => remote.listVersions(filter, after, { signal }))
+  })
+  if (!listed) {
+    context.note(`the remote ${remote.url} did not answer; this is what the local store has`)
+  }
+  return listed
+}
+
+/** Undefined when the remote did not answer in time, or may answer later. */
+async function orUnanswered<T>(
+  { signal }: Context,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(REMOTE_MS)])
   try {
-    return await collectPages(after => remote.listVersions(filter, after, { signal: deadline }))
+    return await ask(deadline)
   } catch (error) {
     signal.throwIfAborted()
     if (!deadline.aborted && !(isArtifactError(error) && error.retryable)) throw error
-    note(`the remote ${remote.url} did not answer; this is what the local store has`)
-    return []
+    return undefined
   }
 }
 
@@ -77,18 +158,8 @@ async function listPendingCollections({ store }: Workspace): Promise<Set<string>
   return keys
 }
 
-async function listDeleted({ store }: Workspace, versions: { id: string }[]): Promise<Set<string>> {
-  const ids = new Set<string>()
-  for (let start = 0; start < versions.length; start += MAX_BATCH) {
-    const some = versions.slice(start, start + MAX_BATCH)
-    const rows = await store.catalog.findDeleted(some.map(({ id }) => id))
-    for (const row of rows) if (row) ids.add(row.id)
-  }
-  return ids
-}
-
 const keyOf = ({ entity, project, name }: CollectionName) => [entity, project, name].join('\0')
-const aliasKey = (version: CollectionName) => (alias: string) => `${keyOf(version)}\0${alias}`
+const aliasKey = (version: CollectionName, alias: string) => `${keyOf(version)}\0${alias}`
 
 function compare(a: string, b: string): number {
   if (a === b) return 0

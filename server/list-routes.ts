@@ -4,6 +4,7 @@ import { commitItems } from './routes/commit-items.js'
 import { fetchRecords } from './routes/fetch-records.js'
 import { findVersion } from './routes/find-version.js'
 import { getCapabilities } from './routes/get-capabilities.js'
+import { listDeleted } from './routes/list-deleted.js'
 import { listEdges } from './routes/list-edges.js'
 import { listMissing } from './routes/list-missing.js'
 import { listVersions } from './routes/list-versions.js'
@@ -19,6 +20,7 @@ export function listRoutes(store: Store): RouteOptions[] {
     fetchRecords(store),
     findVersion(store),
     listVersions(store),
+    listDeleted(store),
     listEdges(store),
   ]
 }

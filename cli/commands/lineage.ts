@@ -1,5 +1,5 @@
+import { findTraced } from '../../src/artifact/find-traced.js'
 import { type Direction, runKey, traceLineage } from '../../src/artifact/trace-lineage.js'
-import { useArtifact } from '../../src/artifact/use-artifact.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { drawLineage } from '../draw-lineage.js'
 
@@ -11,11 +11,11 @@ export async function lineage(
   const workspace = openContext(context)
   const { signal, note } = context
   const { project, remote } = workspace.settings
-  const version = await useArtifact(workspace, name, { project, signal })
+  const version = await findTraced(workspace, name, { project, signal })
   const asked = (['upstream', 'downstream'] as const).filter(direction => options[direction])
   const directions: Direction[] = asked.length > 0 ? asked : ['upstream', 'downstream']
   const { depth } = options
-  const graph = await traceLineage(workspace, version.row, { directions, depth, signal })
+  const graph = await traceLineage(workspace, version, { directions, depth, signal })
   if (graph.resolved === 'local' && remote !== null) {
     note('the remote did not answer; this is what the local store has')
   }

@@ -1,5 +1,6 @@
 import { deleteVersions } from '../../src/artifact/delete-versions.js'
 import type { Workspace } from '../../src/artifact/workspace.js'
+import { groupByCollection } from '../../src/model/group-by-collection.js'
 import { measureFreed } from '../../src/store/measure-freed.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
@@ -32,20 +33,12 @@ export async function rm(
   return { data, text: lines.join('\n') }
 }
 
-/** One collection after another: these are sorted so. */
 async function deleteAll(
   workspace: Workspace,
   doomed: DoomedVersion[],
   { deleteAliases }: RemovalRule,
 ): Promise<void> {
-  const collections = new Map<string, DoomedVersion[]>()
-  for (const version of doomed) {
-    const key = [version.entity, version.project, version.name].join('\0')
-    const others = collections.get(key)
-    if (others) others.push(version)
-    else collections.set(key, [version])
-  }
-  for (const versions of collections.values()) {
+  for (const versions of groupByCollection(doomed)) {
     await deleteVersions(workspace, versions[0]!, { versions, deleteAliases })
   }
 }

@@ -21,7 +21,7 @@ export async function createDraft(
   if (remote) await pullManifest(workspace, remote, options)
   const version = await store.catalog.getVersion(id)
   const [deleted] = await store.catalog.findDeleted([id])
-  if (deleted) throw deletedError(deleted, deleted)
+  if (deleted) throw deletedError(deleted)
   if (!version) throw new ArtifactError('VERSION_NOT_FOUND', `version @${id} is not in the store`)
   if (version.state === 'open') {
     const message = `@${id} is a part of an open version, not a version of "${version.name}"`

@@ -1,3 +1,4 @@
+import { isArtifactError } from '../errors.js'
 import type { RunInfo } from '../model/version.js'
 import type { LoggedArtifact } from './logged-artifact.js'
 import { openEdgeFinder } from './open-edge-finder.js'
@@ -15,9 +16,14 @@ export async function listOutputs(
   const edges = await finder.find([{ role: 'output', run: { id: run.id, project: run.project } }])
   const found: LoggedArtifact[] = []
   for (const { version } of edges) {
-    const { project, name, id } = version
+    const { project, name, id, state } = version
+    if (state === 'deleted') continue
     const text = `${version.entity}/${project}/${name}@${id}`
-    found.push(await useArtifact(workspace, text, { project, signal }))
+    try {
+      found.push(await useArtifact(workspace, text, { project, signal }))
+    } catch (error) {
+      if (!isArtifactError(error, 'VERSION_DELETED')) throw error
+    }
   }
   return found
 }

@@ -1,5 +1,5 @@
 import type { FoundEdge, Role } from '../model/lineage.js'
-import { NO_NUMBER, type RunInfo, type Version } from '../model/version.js'
+import type { RunInfo } from '../model/version.js'
 import type { EdgeFinder } from '../sync/edge-finder.js'
 import { openEdgeFinder } from './open-edge-finder.js'
 import type { Workspace } from './workspace.js'
@@ -43,15 +43,14 @@ export const ROLES: Record<Direction, { ofVersion: Role; ofRun: Role }> = {
  */
 export async function traceLineage(
   workspace: Workspace,
-  { id, entity, project, name, type, number, state }: Version,
+  { id, ...version }: LineageVersion,
   { directions, depth = Number.POSITIVE_INFINITY, signal }: TraceOptions,
 ): Promise<Lineage> {
-  const finder = await openEdgeFinder(workspace, { entity, signal })
+  const finder = await openEdgeFinder(workspace, { entity: version.entity, signal })
   const root = await finder.findId(id)
-  const start = { id: root, entity, project, name, type, state }
   const lineage: Lineage = {
     root,
-    versions: new Map([[root, { ...start, number: number === NO_NUMBER ? null : number }]]),
+    versions: new Map([[root, { ...version, id: root }]]),
     runs: new Map(),
     edges: [],
     resolved: 'local',
@@ -63,7 +62,10 @@ export async function traceLineage(
       const key = [role, runKey(run), version.id].join('\0')
       if (known.has(key)) continue
       known.add(key)
-      if (version.id !== root) lineage.versions.set(version.id, version)
+      // Of the root more is known than the edge tells, unless the remote has deleted it.
+      if (version.id !== root || version.state === 'deleted') {
+        lineage.versions.set(version.id, version)
+      }
       lineage.runs.set(runKey(run), run)
       lineage.edges.push({ role, run: runKey(run), version: version.id })
     }

@@ -49,7 +49,7 @@ async function findByNumber(db: Database, collection: CollectionName, number: nu
   }
   const version = row?.id ? await getVersion(db, row.id) : null
   const gone = row?.id && ((await db.get(keys.deleted(row.id))) as DeletedVersion | undefined)
-  if (gone) throw deletedError(collection, gone)
+  if (gone) throw deletedError(gone)
   if (!version) throw notFound(collection, `v${number}`)
   return withRow(db, version)
 }
@@ -79,7 +79,7 @@ async function expectNotDeleted(db: Database, collection: CollectionName, prefix
   const { entity, project, name } = collection
   for (const gone of (await db.values(range).all()) as DeletedVersion[]) {
     if (gone.entity !== entity || gone.project !== project || gone.name !== name) continue
-    throw deletedError(collection, gone)
+    throw deletedError(gone)
   }
 }
 

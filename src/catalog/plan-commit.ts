@@ -63,7 +63,7 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
 /** @throws `VERSION_DELETED`. */
 export async function expectNotDeleted(txn: Transaction, id: string): Promise<void> {
   const gone = await txn.get<DeletedVersion>(keys.deleted(id))
-  if (gone) throw deletedError(gone, gone)
+  if (gone) throw deletedError(gone)
 }
 
 /** Of a version that was evicted, everything has just been stored again. */

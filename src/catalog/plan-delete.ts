@@ -1,4 +1,5 @@
 import { ArtifactError } from '../errors.js'
+import { formatVersionName } from '../model/reference-name.js'
 import type { CollectionName } from '../model/version.js'
 import type { Conflict } from '../model/version-change.js'
 import type { AliasRow, VersionRow } from './apply-record.js'
@@ -70,13 +71,17 @@ export async function planSkip(txn: Transaction, at: string, request: SkipReques
 }
 
 /** For an answer to whoever asks for a version that was deleted. */
-export function deletedError(
-  { project, name }: CollectionName,
-  { id, number }: Pick<DeletedVersion, 'id' | 'number'>,
-): ArtifactError {
-  const version = number < 0 ? `@${id.slice(0, 8)}` : `:v${number}`
-  return new ArtifactError('VERSION_DELETED', `"${project}/${name}${version}" was deleted`, {
-    details: { id, project, name, number },
+export function deletedError({
+  id,
+  entity,
+  project,
+  name,
+  type,
+  number,
+}: DeletedVersion): ArtifactError {
+  const label = formatVersionName({ id, project, name, number })
+  return new ArtifactError('VERSION_DELETED', `"${label}" was deleted`, {
+    details: { id, entity, project, name, type, number },
   })
 }
 

@@ -29,6 +29,7 @@ import { edgesAnswer } from './lineage-messages.js'
 import {
   capabilitiesMessage,
   commitAnswer,
+  deletedAnswer,
   KEYS_TYPE,
   listAnswer,
   MAX_COMMIT_BYTES,
@@ -175,6 +176,20 @@ class HttpRemote implements Remote {
     const page = await readMessage(answer, listAnswer)
     for (const version of page.items) checkVersion(version, answer)
     return page
+  }
+
+  async listDeleted(
+    entity: string,
+    ids: string[],
+    { signal }: CallOptions = {},
+  ): Promise<string[]> {
+    const body = JSON.stringify({ ids })
+    const request = { method: 'POST', type: 'application/json', body, signal } as const
+    const answer = await this.#transport.request([...entityPath(entity), 'deleted'], request)
+    const asked = new Set(ids)
+    const deleted = (await readMessage(answer, deletedAnswer)).ids
+    if (deleted.every(id => asked.has(id))) return deleted
+    throw invalidAnswer('it names a version that was not asked for', answer)
   }
 
   async listEdges(

@@ -28,6 +28,8 @@ export const INDICES_TYPE = 'application/vnd.artifactd.indices'
 
 /** Keys in one request: about 350 KB with xxh128. */
 export const MAX_KEYS = 10_000
+/** Ids of versions in one request: about 180 KB. */
+export const MAX_IDS = 5000
 /** Items, and bytes of JSON, in one commit. The client slices at half: one long item may go alone. */
 export const MAX_ITEMS = 1000
 export const MAX_COMMIT_BYTES = 16 * 1024 * 1024
@@ -168,6 +170,10 @@ export const sendAnswer = z.object({
   stored: count,
   rejected: z.array(z.object({ key: blobKey, error: errorData })),
 }) satisfies z.ZodType<SendResult>
+
+export const deletedRequest = z.strictObject({ ids: z.array(hexId).max(MAX_IDS) })
+
+export const deletedAnswer = z.object({ ids: z.array(hexId) })
 
 export const versionAnswer = z.object({ version })
 

@@ -112,6 +112,8 @@ export interface Remote {
     after?: string,
     options?: CallOptions,
   ): Promise<Page<VersionSummary>>
+  /** Which of these versions of the entity were deleted, by their ids. At most `MAX_IDS` a call. */
+  listDeleted(entity: string, ids: string[], options?: CallOptions): Promise<string[]>
   /** As `Catalog.listEdges`, of versions of this entity. */
   listEdges(
     entity: string,

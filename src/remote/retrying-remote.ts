@@ -65,6 +65,8 @@ export function retryRemote(remote: Remote, options: RetryOptions = {}): Remote 
       retry(() => remote.findVersion(collection, selector, options), options),
     listVersions: (filter, after, options) =>
       retry(() => remote.listVersions(filter, after, options), options),
+    listDeleted: (entity, ids, options) =>
+      retry(() => remote.listDeleted(entity, ids, options), options),
     listEdges: (entity, queries, after, options) =>
       retry(() => remote.listEdges(entity, queries, after, options), options),
   }

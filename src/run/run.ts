@@ -144,7 +144,7 @@ export class Run implements AsyncDisposable {
 
   /**
    * The versions that were logged so far, each once; one that was `unchanged` too, and one that the
-   * run had a part in, once that is finished.
+   * run had a part in, once that is finished. Those that were deleted since are left out.
    * @throws the first failure of a log; as `useArtifact`.
    */
   async loggedArtifacts(options: { signal?: AbortSignal } = {}): Promise<LoggedArtifact[]> {

@@ -37,5 +37,7 @@ export async function expectNotDeleted(
   id: string,
 ): Promise<void> {
   const [deleted] = await catalog.findDeleted([id])
-  if (deleted) throw deletedError(collection, deleted)
+  if (deleted && deleted.project === collection.project && deleted.name === collection.name) {
+    throw deletedError(deleted)
+  }
 }

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Root } from '../catalog/keeping.js'
 import { type ArtifactError, isArtifactError } from '../errors.js'
+import { groupByCollection } from '../model/group-by-collection.js'
 import type { Remote } from '../remote/remote.js'
 import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import { type SweepResult, sweepStore } from '../store/sweep-store.js'
+import { learnDeletions } from './learn-deletion.js'
 import { type StoreLock, takeStoreLock } from './take-store-lock.js'
 
 /** Pause between two attempts to take the lock, in milliseconds. */
@@ -35,7 +37,9 @@ export async function cleanStore(store: Store, options: CleanOptions = {}): Prom
   let reason: ArtifactError | undefined
   const listHeld = async (synced: Root[]) => {
     try {
-      return remote ? await listHeldVersions(store, remote, { synced, signal }) : new Set<string>()
+      return remote
+        ? await listHeldVersions(store, remote, { synced, dryRun, signal })
+        : new Set<string>()
     } catch (error) {
       checkAborted(signal)
       if (!isArtifactError(error)) throw error
@@ -60,27 +64,26 @@ async function waitForLock(home: string, signal: AbortSignal | undefined): Promi
   }
 }
 
-/** Which of these versions a remote has, by their ids here. */
+/** Which of these versions a remote has, by their ids here; those that it has deleted are from then on here too. */
 async function listHeldVersions(
   store: Store,
   remote: Remote,
-  { synced, signal }: { synced: Root[]; signal: AbortSignal | undefined },
+  { synced, dryRun = false, signal }: Pick<CleanOptions, 'dryRun' | 'signal'> & { synced: Root[] },
 ): Promise<Set<string>> {
   const held = new Set<string>()
   const { storeId } = await remote.capabilities({ signal })
   // A server is no copy of itself.
   if (storeId === store.id) return held
-  const collections = new Map<string, Root[]>()
-  for (const root of synced) {
-    const key = [root.entity, root.project, root.name].join('\0')
-    const others = collections.get(key)
-    if (others) others.push(root)
-    else collections.set(key, [root])
-  }
-  for (const roots of collections.values()) {
+  for (const roots of groupByCollection(synced)) {
     const { entity, project, name } = roots[0]!
     const listed = await listIds(remote, { entity, project, name }, signal)
-    for (const { id, remoteId } of roots) if (listed.has(remoteId ?? id)) held.add(id)
+    const absent: Root[] = []
+    for (const root of roots) {
+      if (listed.has(root.remoteId ?? root.id)) held.add(root.id)
+      else absent.push(root)
+    }
+    // Bytes of what another machine deleted are needed no more.
+    if (!dryRun) await learnDeletions(store, remote, { versions: absent, signal })
   }
   return held
 }

@@ -67,7 +67,7 @@ export async function learnDeleted(
   if (ERRORS[error.code].retryable) return false
   const { storeId } = await session.capabilities()
   await catalog.settle(storeId, [{ seq, number: NO_NUMBER }])
-  if (isChange) await learnDeletion(session.context.store, { ...item, id })
+  if (isChange) await learnDeletion(session.context.store, [{ ...item, id }])
   const conflicts: Conflict[] = isChange ? [{ versionId: id, field: 'version', error }] : []
   const what = isChange ? { kind, conflicts } : { kind: 'delete' as const, deleted: 0 }
   const number = Number(error.details?.number ?? 0)

@@ -58,6 +58,8 @@ export class EdgeFinder {
       const id = remoteId ?? version.id
       if (remoteId !== undefined) this.#idsHere.set(remoteId, version.id)
       const key = [role, run.project, run.id, id].join('\0')
+      // Who deleted it first knows before the other.
+      if (edges.get(key)?.version.state === 'deleted') return
       edges.set(key, { role, run, version: { ...version, id } })
     }
     for (let start = 0; start < queries.length; start += QUERIES) {

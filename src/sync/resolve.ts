@@ -8,6 +8,7 @@ import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import { checkRemoteVersion } from './check-remote-version.js'
 import { expectSameVersion } from './expect-same-version.js'
+import { noteDeletion } from './learn-deletion.js'
 
 /** How long the remote may take before the local answer is given, in milliseconds. */
 const TIMEOUT_MS = 2000
@@ -37,7 +38,8 @@ export interface ResolvedVersion {
  * an alias that something pending here moved. For everything else the remote is asked, once; what
  * is here is answered when the remote cannot be reached, or never knew the name.
  *
- * @throws `ARTIFACT_NOT_FOUND` or `VERSION_NOT_FOUND` when neither has it; `VERSION_RENUMBERED`;
+ * @throws `ARTIFACT_NOT_FOUND` or `VERSION_NOT_FOUND` when neither has it; `VERSION_DELETED`, which is
+ *   then known here too; `VERSION_RENUMBERED`;
  *   `REMOTE_UNREACHABLE` (or how else the remote failed) when it is not here and the remote does
  *   not answer; `REMOTE_UNAUTHORIZED`; `INTERRUPTED`.
  */
@@ -59,6 +61,7 @@ export async function resolveVersion(
   } catch (error) {
     checkAborted(options.signal)
     if (!(error instanceof ArtifactError)) throw error
+    if (found && error.code === 'VERSION_DELETED') await noteDeletion(store, [found.version])
     if (!isNotFound(error) && !error.retryable) throw error
     if (found && !isForgotten(found, error)) return answerHere(found)
     throw isNotFound(error) ? error : neither(name, error)
@@ -125,7 +128,7 @@ async function askRemote(
     })
   }
   const [deleted] = await store.catalog.findDeleted([checked.id])
-  if (deleted) throw deletedError(collection, deleted)
+  if (deleted) throw deletedError(deleted)
   const known = await store.catalog.getVersion(checked.id)
   const version: Version = {
     ...checked,

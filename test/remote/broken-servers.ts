@@ -21,6 +21,7 @@ const CALLS: Record<string, (remote: Remote) => Promise<unknown>> = {
   },
   findVersion: remote => remote.findVersion(CATS, LATEST),
   listVersions: remote => remote.listVersions({ entity: 'default' }),
+  listDeleted: remote => remote.listDeleted('default', [STORE]),
   listEdges: remote => remote.listEdges('default', [{ role: 'input', versionId: STORE }]),
 }
 
@@ -204,6 +205,9 @@ t.test('answers that are well formed and wrong', async t => {
   const { pieces: _, ...summary } = version
   body = { items: [{ ...summary, settled: true, name: 'a\u001b[2J' }] }
   await t.rejects(remote.listVersions({}), invalid)
+  body = { ids: [STORE] }
+  t.same(await remote.listDeleted('default', [STORE]), [STORE])
+  await t.rejects(remote.listDeleted('default', ['f'.repeat(32)]), invalid)
 })
 
 t.test('a URL or key that cannot be used', async t => {

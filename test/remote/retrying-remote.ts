@@ -81,6 +81,7 @@ function breakTransfers(remote: Remote, { failures, after }: { failures: number;
     findVersion: (collection, selector, options) =>
       remote.findVersion(collection, selector, options),
     listVersions: (filter, next, options) => remote.listVersions(filter, next, options),
+    listDeleted: (entity, ids, options) => remote.listDeleted(entity, ids, options),
     listEdges: (entity, queries, next, options) => remote.listEdges(entity, queries, next, options),
     async send(entity, records, options) {
       if (++attempts.send > failures) return remote.send(entity, records, options)
