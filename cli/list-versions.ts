@@ -10,7 +10,7 @@ import { learnDeletions } from '../src/sync/learn-deletion.js'
 import { collectPages } from './collect-pages.js'
 import type { Context } from './context.js'
 
-/** How long the remote may take before the local list counts alone. */
+/** How long the remote may take for an answer before the local list counts alone. */
 const REMOTE_MS = 2000
 /** Versions of an artifact that a note names. */
 const NAMED = 5
@@ -125,12 +125,19 @@ async function listRemote(
   filter: VersionFilter,
   context: Context,
 ): Promise<VersionSummary[] | undefined> {
-  const listed = await orUnanswered(context, signal => {
-    return collectPages(after => remote.listVersions(filter, after, { signal }))
-  })
-  if (!listed) {
-    context.note(`the remote ${remote.url} did not answer; this is what the local store has`)
-  }
+  const listed: VersionSummary[] = []
+  let after: string | undefined
+  do {
+    const page = await orUnanswered(context, signal => {
+      return remote.listVersions(filter, after, { signal })
+    })
+    if (!page) {
+      context.note(`the remote ${remote.url} did not answer; this is what the local store has`)
+      return undefined
+    }
+    listed.push(...page.items)
+    after = page.next
+  } while (after !== undefined)
   return listed
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { makeContent, newId } from '../../fixtures/catalog/log-request.js'
 import { logFiles } from '../../fixtures/log-files.js'
 import { cliIn } from '../../fixtures/run-cli.js'
 import { seededBytes } from '../../fixtures/seeded-bytes.js'
@@ -117,6 +118,26 @@ t.test('what pending aliases name is told by ls, and holds', async t => {
   await cli(['alias', 'p/birds:v4', '--remove', 'best'], { env })
   const planned = await cli(['rm', 'p/birds:v3..v4', '--dry-run', '--json'], { env })
   t.match(planned, { code: 0, json: { kept: [] } })
+})
+
+t.test('10,000 versions are deleted with at most ten requests', async t => {
+  const data = join(folder, 'many')
+  const store = openStore(data)
+  const logs = Array.from({ length: 10_000 }, (_, index) => {
+    const version = makeContent('cats', `${index}`)
+    return store.catalog.log({ logId: newId(), version, aliases: [], packs: [], objects: [] })
+  })
+  await Promise.all(logs)
+  await store.close()
+  const many = await startServer({ home: data, host: '127.0.0.1', port: 0 })
+  t.teardown(() => many.close())
+  const third = cliIn(folder, join(folder, 'third'), { ARTIFACT_REMOTE: many.url })
+  const removed = await third(['rm', 'p/cats', '--keep', '1', '--json'])
+  t.equal(removed.json.versions.length, 9999)
+  const synced = await third(['sync', '--json'])
+  t.match(synced.json, { pending: 0, failed: [] })
+  t.ok(synced.json.requests <= 10, `${synced.json.requests}`)
+  t.same(await list('p/cats', third), ['v9999'])
 })
 
 t.test('what names no version, or too much, is refused', async t => {
