@@ -11,6 +11,7 @@ import { isPrivate } from '../ipc/private-folder.js'
 import { ConnectionLost, RpcClient } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
 import { CATALOG_METHODS, type Catalog, HOST_ROLE } from './catalog.js'
+import { markHosted } from './hosted-homes.js'
 
 /** How long a host of another machine or container may take to announce itself, in milliseconds. */
 const ELSEWHERE_MS = 1500
@@ -185,12 +186,15 @@ class HostLink {
   }
 
   async #becomeHost(): Promise<boolean> {
+    const unmark = markHosted(this.#home)
+    if (!unmark) return false
     const worker = new Worker(new URL('./host-worker.js', import.meta.url), {
       ...WORKER_OPTIONS,
       workerData: { home: this.#home, protocol: this.#protocol },
       name: 'artifactd-host',
     })
     worker.once('exit', () => {
+      unmark()
       if (this.#worker !== worker) return
       this.#worker = undefined
       this.#ownFolder = undefined
