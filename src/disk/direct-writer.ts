@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, ftruncateSync, openSync, write, writeSync } from 'node:fs'
 import { systemCode } from '../errors.js'
 
 /** What `O_DIRECT` asks of addresses, offsets and lengths; 4 KiB serves every disk that we know. */
@@ -9,7 +9,7 @@ const WASM_PAGE = 65_536
 const DIRECT = (constants as Record<string, number>).O_DIRECT ?? 0
 
 /** Bytes in one write. */
-const BUFFER_BYTES = 4 * 1024 * 1024
+const BUFFER_BYTES = 2 * 1024 * 1024
 
 // The types of Node 20 leave it out, and the DOM's bring a browser with them.
 declare const WebAssembly: { Memory: new (size: { initial: number }) => { buffer: ArrayBuffer } }
@@ -33,15 +33,20 @@ function takeBuffer(): Buffer {
  * 512 MiB took 0.24 s and 15 ms of CPU that way, and 1.25 s of CPU buffered.
  *
  * Bytes collect in an aligned buffer and leave in whole blocks; the last one is padded, and the file
- * cut to its length. Where `open` or `write` says `EINVAL` the same bytes go through the cache.
+ * cut to its length. A full buffer is written behind the caller's back while another is filled; should
+ * that one be full before, it is written at once. Where `open` or `write` says `EINVAL` the same bytes
+ * go through the cache.
  */
 export class DirectWriter {
   readonly fd: number
-  #buffer: Buffer
   readonly #path: string
+  #buffer: Buffer
   #buffered = 0
   #position = 0
   #direct: boolean
+  /** What is written behind; it never rejects. */
+  #behind: Promise<void> | undefined
+  #failure: { error: unknown } | undefined
 
   constructor(path: string) {
     this.#path = path
@@ -50,6 +55,7 @@ export class DirectWriter {
     this.#buffer = takeBuffer()
   }
 
+  /** Copies bytes. Throws what it or an earlier write met. */
   write(bytes: Uint8Array): void {
     if (this.#buffered + bytes.length < this.#buffer.length) {
       this.#buffer.set(bytes, this.#buffered)
@@ -66,8 +72,14 @@ export class DirectWriter {
     }
   }
 
+  /** Resolves when nothing is being written, so that a full buffer need not be waited for. */
+  async idle(): Promise<void> {
+    await this.#behind
+  }
+
   /** Writes what is left and cuts the file to its length; flushing and closing is the caller's. */
-  end(): void {
+  async end(): Promise<void> {
+    await this.#behind
     const length = this.#position + this.#buffered
     if (this.#direct) {
       const padded = Math.ceil(this.#buffered / ALIGN) * ALIGN
@@ -75,14 +87,17 @@ export class DirectWriter {
       this.#buffered = padded
     }
     this.#flush()
+    await this.#behind
+    if (this.#failure) throw this.#failure.error
     if (this.#position !== length) ftruncateSync(this.fd, length)
-    this.release()
   }
 
-  /** Gives the buffer back; nothing can be written after it. `end` does it too. */
-  release(): void {
+  /** Closes the file once nothing is being written any more. Nothing can be written after it. */
+  async close(): Promise<void> {
+    await this.#behind
     if (this.#buffer.length > 0) idle.push(this.#buffer)
     this.#buffer = Buffer.alloc(0)
+    closeSync(this.fd)
   }
 
   #open(flags: number): number {
@@ -98,21 +113,45 @@ export class DirectWriter {
   }
 
   #flush(): void {
-    for (let done = 0; done < this.#buffered; ) {
-      const part = this.#buffer.subarray(done, this.#buffered)
-      done += this.#writeSome(part, this.#position + done)
-    }
-    this.#position += this.#buffered
+    if (this.#failure) throw this.#failure.error
+    const buffer = this.#buffer.subarray(0, this.#buffered)
+    const position = this.#position
+    this.#position += buffer.length
     this.#buffered = 0
+    if (this.#behind) {
+      this.#writeAll(buffer, position)
+      return
+    }
+    const whole = this.#buffer
+    this.#buffer = takeBuffer()
+    this.#behind = this.#writeBehind(buffer, position).finally(() => {
+      this.#behind = undefined
+      idle.push(whole)
+    })
+  }
+
+  async #writeBehind(buffer: Buffer, position: number): Promise<void> {
+    try {
+      const { error, written } = await writeSome(this.fd, buffer, position)
+      if (error && !this.#isRefused(error)) throw error
+      this.#writeAll(buffer.subarray(written), position + written)
+    } catch (error) {
+      this.#failure ??= { error }
+    }
+  }
+
+  #writeAll(buffer: Buffer, position: number): void {
+    for (let done = 0; done < buffer.length; ) {
+      done += this.#writeAt(buffer.subarray(done), position + done)
+    }
   }
 
   /** A short write leaves the position unaligned, so that the rest goes through the cache too. */
-  #writeSome(part: Buffer, position: number): number {
+  #writeAt(part: Buffer, position: number): number {
     try {
       return writeSync(this.fd, part, 0, part.length, position)
     } catch (error) {
-      if (!this.#direct || systemCode(error) !== 'EINVAL') throw error
-      this.#direct = false
+      if (!this.#isRefused(error)) throw error
       const buffered = openSync(this.#path, constants.O_WRONLY)
       try {
         return writeSync(buffered, part, 0, part.length, position)
@@ -121,4 +160,21 @@ export class DirectWriter {
       }
     }
   }
+
+  /** Whether it was only the way past the cache that was refused. */
+  #isRefused(error: unknown): boolean {
+    return this.#direct && systemCode(error) === 'EINVAL'
+  }
+}
+
+function writeSome(
+  fd: number,
+  bytes: Buffer,
+  position: number,
+): Promise<{ error?: unknown; written: number }> {
+  return new Promise(resolve => {
+    write(fd, bytes, 0, bytes.length, position, (error, written) => {
+      resolve(error ? { error, written: 0 } : { written })
+    })
+  })
 }

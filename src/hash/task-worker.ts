@@ -68,24 +68,44 @@ export class TaskWorker<Task> {
   }
 }
 
+/** An answer that is not there yet; the task after it is begun all the same. */
+export class Later<Value> {
+  readonly value: Promise<Value>
+
+  constructor(value: Promise<Value>) {
+    this.value = value
+  }
+}
+
 /**
  * The other side of {@link TaskWorker}: answers each task with what `handle` returns.
  * @param listMemory what of a value moves with it instead of being copied. Default: nothing.
  */
 export function serveTasks<Task, Value = unknown>(
-  handle: (task: Task) => Value | Promise<Value>,
+  handle: (task: Task) => Value | Later<Value> | Promise<Value | Later<Value>>,
   listMemory: (value: Value) => TransferListItem[] = () => [],
 ): void {
   const port = parentPort as MessagePort
   let previous: Promise<void> = Promise.resolve()
-  port.on('message', ({ id, task }: TaskMessage<Task>) => {
-    previous = previous.then(async () => {
-      try {
+  const answer = async (id: number, work: () => Promise<Value>) => {
+    try {
+      const value = await work()
+      port.postMessage({ id, value }, listMemory(value))
+    } catch (error) {
+      port.postMessage({ id, error: storeError(error, 'storing').toJSON() })
+    }
+  }
+  const serve = ({ id, task }: TaskMessage<Task>) =>
+    new Promise<void>(done => {
+      const work = async () => {
         const value = await handle(task)
-        port.postMessage({ id, value }, listMemory(value))
-      } catch (error) {
-        port.postMessage({ id, error: storeError(error, 'storing').toJSON() })
+        if (!(value instanceof Later)) return value
+        done()
+        return value.value
       }
+      void answer(id, work).then(done)
     })
+  port.on('message', (message: TaskMessage<Task>) => {
+    previous = previous.then(() => serve(message))
   })
 }

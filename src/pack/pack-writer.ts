@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, fdatasync, fdatasyncSync, rmSync } from 'node:fs'
+import { fchmodSync, fdatasync, rmSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
 import { DirectWriter } from '../disk/direct-writer.js'
@@ -15,6 +15,8 @@ import {
   writeRecordHeader,
 } from './format.js'
 import { IndexRows } from './index-record.js'
+
+const flushData = promisify(fdatasync)
 
 export interface NewRecord {
   kind: BlobKind
@@ -36,7 +38,8 @@ export interface PackSummary {
 }
 
 /**
- * Writes one new stored pack with synchronous calls, for a worker thread. The file is its owner's
+ * Writes one new stored pack, for a worker thread. What is appended is copied, and written behind the
+ * caller's back. The file is its owner's
  * alone while it is written, and read-only when finished; moving it to its place, and flushing the
  * folder, is up to the caller.
  *
@@ -122,62 +125,53 @@ export class PackWriter {
     return offset
   }
 
-  /** Writes the index, flushes the file to the disk and closes it. */
-  finish(): PackSummary {
-    const summary = this.#end()
-    this.#attempt(() => fdatasyncSync(this.#file.fd))
-    return this.#close(summary)
+  /** Resolves when no bytes are on their way to the disk: a good time to append more. */
+  idle(): Promise<void> {
+    return this.#file.idle()
   }
 
-  /** As `finish`, with the flush off this thread. No other call may be made before it settles. */
-  async finishAsync(): Promise<PackSummary> {
-    const summary = this.#end()
+  /**
+   * Writes the index, flushes the file to the disk and closes it, off this thread. No other call may
+   * be made before it settles.
+   */
+  async finish(): Promise<PackSummary> {
+    this.#expectOpen()
+    this.#state = 'finishing'
+    const summary = { packId: this.packId, size: 0, count: this.#rows.count }
     try {
-      await promisify(fdatasync)(this.#file.fd)
+      this.#put(this.#rows.encode(this.#size))
+      summary.size = this.#size
+      await this.#file.end()
+      fchmodSync(this.#file.fd, 0o444)
+      await flushData(this.#file.fd)
+      await this.#release()
     } catch (error) {
       throw this.#fail(error)
     }
-    return this.#close(summary)
+    this.#state = 'finished'
+    return summary
   }
 
   /**
    * Closes the file and removes it. After `finish` the file is the caller's, and this does
    * nothing; neither does a second call.
    */
-  abandon(): void {
+  async abandon(): Promise<void> {
     if (this.#state === 'finished' || this.#state === 'abandoned') return
     this.#state = 'abandoned'
     try {
-      this.#release()
+      await this.#release()
       rmSync(this.path, { force: true })
     } catch (error) {
       throw storeError(error, `removing the pack ${this.path}`)
     }
   }
 
-  #end(): PackSummary {
-    this.#expectOpen()
-    this.#state = 'finishing'
-    this.#attempt(() => {
-      this.#put(this.#rows.encode(this.#size))
-      this.#file.end()
-      fchmodSync(this.#file.fd, 0o444)
-    })
-    return { packId: this.packId, size: this.#size, count: this.#rows.count }
-  }
-
-  #close(summary: PackSummary): PackSummary {
-    this.#attempt(() => this.#release())
-    this.#state = 'finished'
-    return summary
-  }
-
   /** The system frees the descriptor even if closing fails, so that it is closed once. */
-  #release(): void {
+  async #release(): Promise<void> {
     if (this.#released) return
     this.#released = true
-    this.#file.release()
-    closeSync(this.#file.fd)
+    await this.#file.close()
   }
 
   #put(bytes: Uint8Array): void {
@@ -188,14 +182,6 @@ export class PackWriter {
   #expectOpen(): void {
     if (this.#failure !== null) throw this.#failure
     if (this.#state !== 'open') throw new TypeError(`the pack ${this.path} is ${this.#state}`)
-  }
-
-  #attempt(work: () => void): void {
-    try {
-      work()
-    } catch (error) {
-      throw this.#fail(error)
-    }
   }
 
   #fail(error: unknown): unknown {

@@ -1,4 +1,5 @@
 import ignore from 'ignore'
+import { Later } from '../hash/task-worker.js'
 import type { BlobKind } from '../model/blob-key.js'
 import type { FileColumns, FileIngester, Policy } from './file-ingester.js'
 import { type ScannedFolder, type ScanRequest, scanFolder } from './scan-folder.js'
@@ -18,7 +19,7 @@ export interface ScanTask extends Pick<ScanRequest, 'root' | 'refuseLinks' | 'di
   folders: Pick<ScanRequest, 'folder' | 'ancestors'>[]
 }
 
-export function runIngestTask(ingester: FileIngester, task: IngestTask): unknown {
+export async function runIngestTask(ingester: FileIngester, task: IngestTask): Promise<unknown> {
   switch (task.do) {
     case 'read':
       return ingester.read(task.batch, task.files)
@@ -29,7 +30,8 @@ export function runIngestTask(ingester: FileIngester, task: IngestTask): unknown
     case 'scan':
       return scanFolders(task.scan)
     case 'store':
-      return ingester.store(task.batch, task.keep)
+      await ingester.idle()
+      return new Later(ingester.store(task.batch, task.keep))
     case 'finish':
       return ingester.finish()
   }

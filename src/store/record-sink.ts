@@ -45,6 +45,7 @@ export class RecordSink {
     if (this.#open.has(name)) return
     this.#pack ??= await this.#startPack()
     const { kind, digest, size: plainLength } = key
+    await this.#pack.idle()
     this.#pack.append({ kind, digest, plainLength, encoding, bytes })
     this.#open.add(name)
     if (this.#pack.size >= PACK_BYTES || this.#pack.count >= PACK_RECORDS) await this.finish()
@@ -84,7 +85,7 @@ export class RecordSink {
   async finish(): Promise<void> {
     const pack = this.#pack
     if (!pack) return
-    const { packId } = await pack.finishAsync()
+    const { packId } = await pack.finish()
     this.#pack = undefined
     this.#open.clear()
     try {
@@ -99,7 +100,7 @@ export class RecordSink {
 
   /** Drops what was not finished. */
   async close(): Promise<void> {
-    this.#pack?.abandon()
+    await this.#pack?.abandon()
     this.#pack = undefined
     await this.#folder?.close()
   }

@@ -37,7 +37,7 @@ async function openIndex(home: string): Promise<LevelCatalog> {
 
 /** Some of everything that a catalog holds, in two parts. */
 async function commitFirst(catalog: Catalog, home: string): Promise<void> {
-  writePack(home, 'aa00000000000000', ['in the first pack', externalPiece])
+  await writePack(home, 'aa00000000000000', ['in the first pack', externalPiece])
   const external = { digest: digestOf('md5', externalPiece), size: externalPiece.length, count: 1 }
   const packs = ['aa00000000000000']
   const log = makeLogRequest('cats', 'a', { aliases: ['best'], packs, external: [external] })
@@ -54,7 +54,7 @@ async function commitFirst(catalog: Catalog, home: string): Promise<void> {
 }
 
 async function commitMore(catalog: Catalog, home: string): Promise<void> {
-  writePack(home, 'bb00000000000000', ['in the second pack'])
+  await writePack(home, 'bb00000000000000', ['in the second pack'])
   const object = { kind: 'blob' as const, digest: digestOf('md5', 'an object'), size: 9 }
   mkdirSync(dirname(objectPath(home, object.digest)), { recursive: true })
   writeFileSync(objectPath(home, object.digest), 'an object')
@@ -246,7 +246,7 @@ t.test('a pack with a damaged header, index or record is read as far as it tells
   let catalog = await openIndex(home)
   await commitFirst(catalog, home)
   await commitMore(catalog, home)
-  writePack(home, packId, ['one', 'two', 'three'])
+  await writePack(home, packId, ['one', 'two', 'three'])
   await catalog.log(makeLogRequest('cats', 'd', { packs: [packId] }))
   await catalog.close()
   const pack = packPath(home, packId)
@@ -288,7 +288,7 @@ t.test('what was removed is not found again after a rebuild, and a copy of it is
   })
   const refs = ['lost', 'copied', 'whole', 'gone object', 'new object'].map(refOf)
   let catalog = await openIndex(home)
-  writePack(home, 'cc00000000000000', ['lost', 'copied', 'whole'])
+  await writePack(home, 'cc00000000000000', ['lost', 'copied', 'whole'])
   const objects = refs.slice(3)
   const files = objects.map(({ digest }) => writeObject(home, digest))
   await catalog.log(makeLogRequest('cats', 'a', { packs: ['cc00000000000000'], objects }))
@@ -298,7 +298,7 @@ t.test('what was removed is not found again after a rebuild, and a copy of it is
   await catalog.remove({ places: places.filter(({ key }) => key !== refs[2]) })
   // Of the journal alone, the index being one of before, or none.
   await catalog.close()
-  writePack(home, 'aa00000000000000', ['copied'])
+  await writePack(home, 'aa00000000000000', ['copied'])
   writeFileSync(objectPath(home, refs[4]!.digest), 'new object')
   rmSync(homePaths(home).catalog, { recursive: true })
 
@@ -323,8 +323,8 @@ t.test('an index of before a removal of files points to none of them', async t =
   }))
   const objects = refs.slice(3)
   let catalog = await openIndex(home)
-  writePack(home, 'cc00000000000000', ['removed', 'copied'])
-  writePack(home, 'dd00000000000000', ['kept'])
+  await writePack(home, 'cc00000000000000', ['removed', 'copied'])
+  await writePack(home, 'dd00000000000000', ['kept'])
   for (const { digest } of objects) writeObject(home, digest)
   const packs = ['cc00000000000000', 'dd00000000000000']
   await catalog.log(makeLogRequest('cats', 'a', { packs, objects }))
@@ -333,7 +333,7 @@ t.test('an index of before a removal of files points to none of them', async t =
 
   catalog = await openIndex(home)
   const sweep = await catalog.beginSweep()
-  writePack(home, 'aa00000000000000', ['copied'])
+  await writePack(home, 'aa00000000000000', ['copied'])
   const removed = { packs: ['cc00000000000000'], objects }
   t.same(await catalog.removeFiles({ sweep, ...removed }), removed)
   await catalog.close()

@@ -34,7 +34,7 @@ t.test('the golden journal is read as what it was made of', async t => {
     ],
   )
   t.same(new Set(records.map(({ record }) => record.at)), new Set(['2025-03-04T05:06:07.890Z']))
-  writeSmallPack(packPath(home, '0123456789abcdef'))
+  await writeSmallPack(packPath(home, '0123456789abcdef'))
   const catalog = (await openLevelCatalog(home))!
   const { items } = await catalog.listVersions({})
   t.match(items, [
