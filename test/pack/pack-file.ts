@@ -257,7 +257,7 @@ t.test('once a write failed behind their back, all calls throw', async t => {
     import { PackWriter } from ${JSON.stringify(new URL('../../src/pack/pack-writer.js', import.meta.url))}
     process.on('SIGXFSZ', () => {})
     const writer = new PackWriter(process.argv[1], ${JSON.stringify(header)})
-    const bytes = Buffer.alloc(5 << 20)
+    const bytes = Buffer.alloc(3 << 20)
     const digest = 'md5:' + '0'.repeat(32)
     const append = () => writer.append({ kind: 'blob', digest, plainLength: bytes.length, bytes })
     const codes = []
