@@ -16,6 +16,8 @@ export interface ItemStatus {
   state: string
   /** Of a deletion: how many. */
   versions?: number
+  /** A version that was deleted before it was sent. */
+  deleted?: boolean
   /** What the version holds, in bytes. */
   size?: number
   /** How artifactd fares with it. */
@@ -26,6 +28,7 @@ export interface ItemStatus {
 
 /** What is to be done with it, where it is not to be sent. */
 const WHAT: { [kind in ItemStatus['kind']]?: (item: ItemStatus) => string } = {
+  version: ({ deleted }) => (deleted ? '  only its number: it is deleted' : ''),
   finish: ({ group }) => `  to be finished, group "${group}"`,
   alias: () => '  its aliases',
   edit: () => '  edited',

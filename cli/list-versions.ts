@@ -6,6 +6,7 @@ import { groupByCollection } from '../src/model/group-by-collection.js'
 import type { CollectionName } from '../src/model/version.js'
 import type { Remote } from '../src/remote/remote.js'
 import { cutRuns } from '../src/store/cut-runs.js'
+import { applyPendingEdits, listPendingEdits } from '../src/sync/apply-pending-edits.js'
 import { learnDeletions } from '../src/sync/learn-deletion.js'
 import { collectPages } from './collect-pages.js'
 import type { Context } from './context.js'
@@ -111,12 +112,14 @@ async function overlay(
   const pending = await listPendingCollections(workspace)
   const changing = local.filter(version => pending.has(keyOf(version)))
   const ids = new Set(changing.map(({ id }) => id))
+  const here = new Set(local.map(({ id }) => id))
+  const edits = await listPendingEdits(workspace.store)
   const moved = new Set(changing.flatMap(one => one.aliases.map(alias => aliasKey(one, alias))))
   return there
     .filter(({ id }) => !ids.has(id))
     .map(version => {
       const aliases = version.aliases.filter(alias => !moved.has(aliasKey(version, alias)))
-      return { ...version, aliases }
+      return here.has(version.id) ? version : applyPendingEdits({ ...version, aliases }, edits)
     })
 }
 

@@ -94,7 +94,9 @@ async function findVersions(
   if (target.kind === 'version') {
     const { store } = workspace
     const remote = await askRemote(workspace)
-    const { version, local } = await resolveVersion(store, remote, target.name, { signal })
+    const { version, local } = await resolveVersion(store, remote, target.name, {
+      ...{ fresh: true, signal },
+    })
     checkEditable(version)
     return [{ ...version, local }]
   }

@@ -18,7 +18,11 @@ export async function changeList(
   if (both !== undefined) throw new ArtifactError('USAGE', `"${both}" is given and taken away`)
   const workspace = openContext(context)
   const { project } = workspace.settings
-  const version = await useArtifact(workspace, name, { project, signal: context.signal })
+  const version = await useArtifact(workspace, name, {
+    project,
+    fresh: true,
+    signal: context.signal,
+  })
   const kept = version[field].filter(one => !removed.includes(one))
   version[field] = [...new Set([...kept, ...added])]
   await version.save()

@@ -15,7 +15,11 @@ export async function edit(
   const parsed = metadata === undefined ? undefined : parseMetadata(metadata)
   const workspace = openContext(context)
   const { project } = workspace.settings
-  const version = await useArtifact(workspace, name, { project, signal: context.signal })
+  const version = await useArtifact(workspace, name, {
+    project,
+    fresh: true,
+    signal: context.signal,
+  })
   if (description !== undefined) version.description = description === '' ? null : description
   if (parsed !== undefined) version.metadata = parsed
   await version.save()

@@ -7,7 +7,11 @@ import { noteAge } from './get.js'
 export async function show(name: string, _options: object, context: Context): Promise<Result> {
   const workspace = openContext(context)
   const { project } = workspace.settings
-  const version = await useArtifact(workspace, name, { project, signal: context.signal })
+  const version = await useArtifact(workspace, name, {
+    project,
+    fresh: true,
+    signal: context.signal,
+  })
   const data = {
     entity: version.entity,
     project: version.project,

@@ -36,6 +36,8 @@ export async function status(_options: object, context: Context): Promise<Result
     items.map(async item => {
       const { versionId: id, entity, project, name, kind, error, remote, distributedId, ids } = item
       const version = await store.catalog.getVersion(id)
+      const [deleted] = version ? [] : await store.catalog.findDeleted([id])
+      const { number = NO_NUMBER } = version ?? deleted ?? {}
       const hasBytes = kind === 'version' || kind === 'upsert'
       const progress = hasBytes ? syncing.get(id) : undefined
       return {
@@ -43,8 +45,9 @@ export async function status(_options: object, context: Context): Promise<Result
         project,
         name,
         id,
-        version: version && version.number !== NO_NUMBER ? `v${version.number}` : null,
+        version: number === NO_NUMBER ? null : `v${number}`,
         kind,
+        ...(kind === 'version' && deleted && { deleted: true }),
         ...(ids && { versions: ids.length }),
         ...(distributedId !== undefined && { group: distributedId }),
         state: error ? 'failed' : progress?.active ? 'syncing' : 'pending',

@@ -62,7 +62,7 @@ export async function sync(
     ...(report.leftOut > 0
       ? [`kept    ${count(report.leftOut, 'use')} of versions that the remote does not have`]
       : []),
-    `${count(report.synced.filter(({ kind }) => kind !== 'use').length, 'version')} synced, ${report.pending} pending, ` +
+    `${countSynced(report)}, ${report.pending} pending, ` +
       `${report.failed.length} failed; ${formatBytes(report.sentBytes)} sent ` +
       `(${formatBytes(report.wireBytes)} on the wire), ` +
       `${formatBytes(report.skippedBytes)} was there already, ${count(report.requests, 'request')}`,
@@ -116,7 +116,15 @@ function describeDeletion({ project, name, deleted = 0, conflicts = [] }: Synced
   ]
 }
 
-/** A line for each, and one for all parts of a name. */
+/** A deletion of many is one change; a version that was deleted before it was sent is none. */
+function countSynced({ synced }: SyncReport): string {
+  const kinds = synced.filter(({ kind, deleted }) => kind !== 'use' && deleted !== 0)
+  const changes = kinds.filter(({ kind }) => kind in NOTES || kind === 'delete').length
+  const versions = `${count(kinds.length - changes, 'version')} synced`
+  return changes === 0 ? versions : `${versions}, ${count(changes, 'change')}`
+}
+
+/** A line for each version and what changed of it, and one for all parts of a name. */
 function describeSynced({ synced }: SyncReport): string[] {
   const parts = new Map<string, number>()
   const lines: string[] = []
@@ -136,7 +144,7 @@ function describeSynced({ synced }: SyncReport): string[] {
   const sums = [...parts].map(([collection, sum]) => `synced  ${collection}  ${count(sum, 'part')}`)
   return [
     ...sums,
-    ...lines,
+    ...new Set(lines),
     ...(uses > 0 ? [`synced  ${count(uses, 'use')} of versions by runs`] : []),
   ]
 }

@@ -1,5 +1,5 @@
 import { parseArtifactName } from '../model/reference-name.js'
-import { resolveVersion } from '../sync/resolve.js'
+import { type ResolveOptions, resolveVersion } from '../sync/resolve.js'
 import { LoggedArtifact } from './logged-artifact.js'
 import { askRemote, type Workspace } from './workspace.js'
 
@@ -11,11 +11,11 @@ import { askRemote, type Workspace } from './workspace.js'
 export async function useArtifact(
   workspace: Workspace,
   text: string,
-  { project, signal }: { project: string; signal?: AbortSignal },
+  { project, ...options }: { project: string } & Pick<ResolveOptions, 'fresh' | 'signal'>,
 ): Promise<LoggedArtifact> {
   const { settings, store } = workspace
   const name = parseArtifactName(text, { entity: settings.entity, project })
-  const found = await resolveVersion(store, await askRemote(workspace), name, { signal })
+  const found = await resolveVersion(store, await askRemote(workspace), name, options)
   const { version, resolved, asOf } = found
   return new LoggedArtifact(workspace, version, Promise.resolve({ version, unchanged: false }), {
     version,

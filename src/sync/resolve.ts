@@ -1,11 +1,13 @@
 import type { FoundVersion } from '../catalog/catalog.js'
 import { deletedError } from '../catalog/plan-delete.js'
+import { isReadOnly } from '../disk/check-writable.js'
 import { ArtifactError, isArtifactError } from '../errors.js'
 import type { ArtifactName, Selector } from '../model/reference-name.js'
 import type { Version } from '../model/version.js'
 import type { Remote, RemoteVersion } from '../remote/remote.js'
 import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
+import { applyPendingEdits, listPendingEdits } from './apply-pending-edits.js'
 import { checkRemoteVersion } from './check-remote-version.js'
 import { expectSameVersion } from './expect-same-version.js'
 import { noteDeletion } from './learn-deletion.js'
@@ -17,6 +19,11 @@ export interface ResolveOptions {
   signal?: AbortSignal
   /** Milliseconds that the remote has for its answer. Default 2,000. */
   timeout?: number
+  /**
+   * Ask the remote about ids and numbers that are here too: what describes a version may have changed
+   * there. Default false.
+   */
+  fresh?: boolean
   /** Default: the clock of the system. */
   clock?: () => Date
 }
@@ -53,7 +60,7 @@ export async function resolveVersion(
   const found = here instanceof ArtifactError ? undefined : here
   // Of one that was evicted, the remote has the files.
   const isHere = found && !(found.version.evicted && found.version.state === 'synced')
-  const isSure = isHere && (name.selector.kind !== 'alias' || found.pendingAlias)
+  const isSure = isHere && (await isSettled(store, found, { name, ...options }))
   if (found && (isSure || !remote)) return answerHere(found)
   if (!remote || isTakenAway(here)) throw here
   try {
@@ -66,6 +73,19 @@ export async function resolveVersion(
     if (found && !isForgotten(found, error)) return answerHere(found)
     throw isNotFound(error) ? error : neither(name, error)
   }
+}
+
+/** What is here is the answer, whatever the remote has to say. */
+async function isSettled(
+  { catalog }: Store,
+  { version, pendingAlias, settled }: FoundVersion,
+  { name, fresh = false }: Pick<ResolveOptions, 'fresh'> & { name: ArtifactName },
+): Promise<boolean> {
+  if (name.selector.kind === 'alias') return pendingAlias
+  if (!fresh || !settled) return true
+  // The remote does not know it by this id.
+  const [remoteId] = await catalog.listRemoteIds([version.id])
+  return remoteId !== null
 }
 
 /** The error is one that says that it is not here. */
@@ -138,16 +158,22 @@ async function askRemote(
   }
   const asOf = clock().toISOString()
   const { storeId } = answer
-  if (known?.state === 'synced') {
-    expectSameVersion(remote, known, version)
-    // What moved there, and how fresh the answer is, is known offline from now on.
-    const { state: _, evicted: __, ...content } = version
-    const bytes = { manifestOnly: true as const, packs: [], objects: [] }
-    await store.catalog.import({ version: content, ...bytes, storeId, asOf })
-  }
   const found = { storeId, version }
   const local = known !== null && !known.evicted
-  return { version, resolved: 'remote', asOf, remote: found, local }
+  const answered = { resolved: 'remote' as const, asOf, remote: found, local }
+  if (!known) {
+    const edited = applyPendingEdits(version, await listPendingEdits(store))
+    return { version: edited, ...answered }
+  }
+  if (known.state !== 'synced') return { version, ...answered }
+  expectSameVersion(remote, known, version)
+  if (isReadOnly(store.home)) return { version, ...answered }
+  // What moved there, and how fresh the answer is, is known offline from now on.
+  const { state: _, evicted: __, ...content } = version
+  const bytes = { manifestOnly: true as const, packs: [], objects: [] }
+  await store.catalog.import({ version: content, ...bytes, storeId, asOf })
+  // With what was changed here and is not known there yet.
+  return { version: (await store.catalog.getVersion(version.id)) ?? version, ...answered }
 }
 
 function isMeant({ id, number, aliases }: Omit<Version, 'state'>, selector: Selector): boolean {

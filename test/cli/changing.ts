@@ -47,6 +47,46 @@ t.test('a conflict is shown by sync, show and status until it is edited again', 
   t.match((await two(['status', '--json'])).json, { pending: 1, conflicts: [] })
 })
 
+t.test('what was changed is shown at once, before the remote knows it', async t => {
+  await one(['put', 'a.txt', '-n', 'p/dogs', '-a', 'old'])
+  await one(['sync'])
+  const three = cliIn(folder, join(folder, 'three'), remote)
+  for (const cli of [one, three]) {
+    await cli(['edit', 'p/dogs:v0', '-d', 'new'])
+    await cli(['tag', 'p/dogs:v0', 'x'])
+    await cli(['alias', 'p/dogs:v0', 'best', '--remove', 'old'])
+    const aliases = ['best', 'latest']
+    for (const name of ['p/dogs:v0', 'p/dogs']) {
+      const { json } = await cli(['show', name, '--json'])
+      t.match(
+        { ...json, aliases: json.aliases.sort() },
+        { description: 'new', tags: ['x'], aliases },
+      )
+    }
+    const [row] = (await cli(['ls', 'p/dogs', '--json'])).json
+    t.match({ ...row, aliases: row.aliases.sort() }, { description: 'new', tags: ['x'], aliases })
+  }
+  const synced = await one(['sync'])
+  t.match(
+    synced.stdout,
+    /^synced {2}p\/dogs:v0 {2}\(edited\)\n0 versions synced, 3 changes, 0 pending/,
+  )
+})
+
+t.test('what describes a version is asked for, also of one that is here', async t => {
+  await one(['edit', 'p/dogs:v0', '-d', 'newer'])
+  await one(['sync'])
+  await two(['get', 'p/dogs:v0', '--root', 'dogs'])
+  await one(['edit', 'p/dogs:v0', '-d', 'newest'])
+  await one(['sync'])
+  const { json } = await two(['show', 'p/dogs:v0', '--json'])
+  t.match(json, { description: 'newest', resolved: 'remote' })
+  const offline = await two(['show', 'p/dogs:v0', '--json'], { env: { ARTIFACT_MODE: 'offline' } })
+  t.match(offline.json, { description: 'newest', resolved: 'local' })
+  await two(['edit', 'p/dogs:v0', '-d', 'of two'])
+  t.match((await two(['sync', '--json'])).json.synced, [{ kind: 'edit', conflicts: undefined }])
+})
+
 t.test('what is reserved, and nothing to do, are errors', async t => {
   const reserved = await one(['alias', 'p/cats', 'latest', '--json'])
   t.match(reserved, { code: 2, error: { code: 'INVALID_ALIAS' } })
@@ -55,5 +95,5 @@ t.test('what is reserved, and nothing to do, are errors', async t => {
   t.match(await one(['edit', 'p/cats', '--json']), { code: 2, error: { code: 'USAGE' } })
   const both = await one(['tag', 'p/cats', 'x', '--remove', 'x', '--json'])
   t.match(both, { code: 2, error: { code: 'USAGE' } })
-  t.match(await one(['alias', 'p/dogs', 'x', '--json']), { code: 3 })
+  t.match(await one(['alias', 'p/none', 'x', '--json']), { code: 3 })
 })

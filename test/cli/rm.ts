@@ -106,6 +106,16 @@ t.test('versions that only the remote has are deleted from anywhere', async t =>
   t.match((await elsewhere(['rm', 'p/birds:v3'])).code, 0)
 })
 
+t.test('what was never sent leaves its number to be sent', async t => {
+  await logDaily('fish', 2)
+  await cli(['rm', 'p/fish:v0'])
+  const status = await cli(['status'], { env: remote })
+  t.match(status.stdout, /pending +p\/fish:v0 +only its number: it is deleted\n/)
+  const synced = await cli(['sync'], { env: remote })
+  t.match(synced.stdout, /\n1 version synced, 1 change, 0 pending/)
+  t.same(await list('p/fish', elsewhere), ['v1'])
+})
+
 t.test('what pending aliases name is told by ls, and holds', async t => {
   const env = remote
   await cli(['alias', 'p/birds:v4', 'best'], { env })

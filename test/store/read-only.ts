@@ -16,6 +16,7 @@ import t, { type Test } from 'tap'
 import { startCommitter } from '../../fixtures/catalog/start-committer.js'
 import { hashTree } from '../../fixtures/hash-tree.js'
 import { CLI, cliIn } from '../../fixtures/run-cli.js'
+import { serveProcess } from '../../fixtures/serve-process.js'
 
 const isRoot = process.getuid?.() === 0
 const NOBODY = '65534'
@@ -26,7 +27,7 @@ interface Ended {
   stderr: string
 }
 /** Runs `artifact` where it cannot write to the store. */
-type Run = (args: string[]) => Ended
+type Run = (args: string[], env?: NodeJS.ProcessEnv) => Ended
 
 async function makeStore(t: Test): Promise<{ folder: string; home: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'artifactd-read-'))
@@ -94,7 +95,7 @@ const environment = (folder: string, home: string) => ({
 
 t.test('a store on a read-only disk can be read', async t => {
   const { folder, home } = await makeStore(t)
-  const run: Run = args =>
+  const run: Run = (args, env) =>
     spawnSync(
       'unshare',
       [
@@ -106,12 +107,29 @@ t.test('a store on a read-only disk can be read', async t => {
         process.execPath,
         ...args,
       ],
-      { encoding: 'utf8', cwd: folder, env: environment(folder, home) },
+      { encoding: 'utf8', cwd: folder, env: { ...environment(folder, home), ...env } },
     )
   const probe = run(['-e', 'fs.writeFileSync(process.env.ARTIFACT_HOME + "/x", "")'])
   if (!probe.stderr.includes('EROFS')) return t.comment(`skipped, no mounts: ${probe.stderr}`)
-  const artifact: Run = args => run([CLI, ...args])
+  const artifact: Run = (args, env) => run([CLI, ...args], env)
   checkReading(t, artifact, { folder, home })
+
+  t.test('also where the server knows more', async t => {
+    const { url } = await serveProcess(t, join(folder, 'server'))
+    const env = { ARTIFACT_REMOTE: url }
+    const [one, two] = [home, join(folder, 'two')].map(home => cliIn(folder, home, env))
+    await one!(['sync'])
+    await two!(['edit', 'p/cats', '-d', 'new'])
+    await two!(['rm', 'p/cats:v0', '--delete-aliases'])
+    await two!(['sync'])
+    const shown = artifact(['show', 'p/cats', '--json'], env)
+    t.match(shown, { status: 0, stdout: /"description":"new"/ })
+    const listed = artifact(['ls'], env)
+    t.match(listed, { status: 0, stderr: /deleted on the remote: p\/cats v0;/ })
+    t.notMatch(listed.stdout, /v0/)
+    t.match(artifact(['show', 'p/cats:v0', '--json'], env), { stderr: /"code":"VERSION_DELETED"/ })
+    t.match(artifact(['show', 'p/cats:v0']), { status: 0 }, 'nothing was noted')
+  })
 
   t.test('also when its index is damaged, or was never made', async t => {
     rmSync(join(home, 'catalog', 'CURRENT'))
