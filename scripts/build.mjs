@@ -56,6 +56,7 @@ await build({
     'dist/src/catalog/host-worker.js',
     'dist/src/store/check-worker.js',
     'dist/src/store/ingest-worker.js',
+    'dist/src/store/receive-worker.js',
     'dist/src/store/tree-worker.js',
     'dist/src/sync/wire-worker.js',
   ],

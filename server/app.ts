@@ -3,6 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { ArtifactError } from '../src/errors.js'
 import { STORE_HEADER } from '../src/remote/messages.js'
+import { ReceivePool } from '../src/store/receive-pool.js'
 import type { Store } from '../src/store/store.js'
 import { requireKey, requireLocalHost } from './auth.js'
 import { lingerAfterAnswers } from './linger.js'
@@ -49,7 +50,9 @@ export function buildApp({ store, key, logger }: AppOptions): FastifyInstance {
   app.setNotFoundHandler(({ method, url }) => {
     throw new ArtifactError('ROUTE_NOT_FOUND', `there is no route ${method} ${url}`)
   })
-  for (const route of listRoutes(store)) app.route(route)
+  const pool = new ReceivePool(store)
+  app.addHook('onClose', () => pool.close())
+  for (const route of listRoutes(store, pool)) app.route(route)
   return app
 }
 

@@ -1,4 +1,5 @@
 import type { RouteOptions } from 'fastify'
+import type { ReceivePool } from '../src/store/receive-pool.js'
 import type { Store } from '../src/store/store.js'
 import { commitItems } from './routes/commit-items.js'
 import { fetchRecords } from './routes/fetch-records.js'
@@ -11,12 +12,12 @@ import { listVersions } from './routes/list-versions.js'
 import { receivePack } from './routes/receive-pack.js'
 
 /** The native API over a store: every route that docs/protocol.md describes. */
-export function listRoutes(store: Store): RouteOptions[] {
+export function listRoutes(store: Store, pool: ReceivePool): RouteOptions[] {
   return [
     getCapabilities(store),
     commitItems(store),
     listMissing(store),
-    receivePack(store),
+    receivePack(store, pool),
     fetchRecords(store),
     findVersion(store),
     listVersions(store),

@@ -5,6 +5,7 @@ import t from 'tap'
 import { listRoutes } from '../server/list-routes.js'
 import { ERRORS } from '../src/errors.js'
 import * as messages from '../src/remote/messages.js'
+import { ReceivePool } from '../src/store/receive-pool.js'
 import { openStore } from '../src/store/store.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -13,7 +14,9 @@ const text = readFileSync(join(root, 'docs/protocol.md'), 'utf8')
 t.test('the document has a section for each route, and for no other', async t => {
   const store = openStore(t.testdir())
   t.teardown(() => store.close())
-  const routes = listRoutes(store).map(({ method, url }) => `${method} ${url}`)
+  const routes = listRoutes(store, new ReceivePool(store)).map(
+    ({ method, url }) => `${method} ${url}`,
+  )
   const sections = [...text.matchAll(/^### ((?:GET|POST|PUT|PATCH|DELETE) .*)$/gm)]
   t.same(sections.map(([, route]) => route).sort(), routes.sort())
 })

@@ -1,15 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import type { RouteOptions } from 'fastify'
 import { ArtifactError } from '../../src/errors.js'
-import { parsePackStream } from '../../src/pack/parse-pack-stream.js'
 import { API_PATH } from '../../src/remote/messages.js'
 import type { SendResult } from '../../src/remote/remote.js'
-import { receiveRecords } from '../../src/store/receive-records.js'
+import type { ReceivePool } from '../../src/store/receive-pool.js'
 import type { Store } from '../../src/store/store.js'
 import { checkServedEntity, checkStream } from '../check-request.js'
 import { holdSession } from '../hold-session.js'
 
-export function receivePack(store: Store): RouteOptions {
+export function receivePack(store: Store, pool: ReceivePool): RouteOptions {
   return {
     method: 'POST',
     url: `${API_PATH}/entities/:entity/packs`,
@@ -17,8 +16,7 @@ export function receivePack(store: Store): RouteOptions {
       const { params, body } = request
       await holdSession(store, request)
       checkServedEntity((params as { entity: string }).entity)
-      const records = parsePackStream(readBody(checkStream(body)))
-      const { stored, rejected } = await receiveRecords(store, records)
+      const { stored, rejected } = await pool.receive(readBody(checkStream(body)))
       return { stored, rejected }
     },
   }

@@ -17,6 +17,20 @@ export class ByteSource {
     return this.#offset
   }
 
+  /** What arrived and was not given out, without waiting; it may be nothing. */
+  peek(): Buffer {
+    return this.#chunk
+  }
+
+  /** As `take`, if that many bytes lie in the chunk that arrived; null if not. */
+  takeAtHand(length: number): Buffer | null {
+    if (this.#chunk.length < length) return null
+    const part = this.#chunk.subarray(0, length)
+    this.#chunk = this.#chunk.subarray(length)
+    this.#offset += length
+    return part
+  }
+
   /** The next bytes: at least one, at most `max`; null at the end of the stream. */
   async pull(max: number): Promise<Buffer | null> {
     while (this.#chunk.length === 0) {

@@ -27,6 +27,8 @@ export interface NewRecord {
   encoding?: Encoding
   /** The stored bytes. They are copied or written before `append` returns. */
   bytes: Uint8Array
+  /** Their CRC-32, if it is known. */
+  checksum?: number
 }
 
 export interface PackSummary {
@@ -87,7 +89,7 @@ export class PackWriter {
   }
 
   /** Adds a record and returns the offset at which it starts. It is durable after `finish`. */
-  append({ kind, digest, plainLength, encoding = 0, bytes }: NewRecord): number {
+  append({ kind, digest, plainLength, encoding = 0, bytes, checksum }: NewRecord): number {
     return this.appendRaw(
       {
         kind: KIND_NUMBERS[kind],
@@ -98,11 +100,12 @@ export class PackWriter {
         storedLength: bytes.length,
       },
       bytes,
+      checksum,
     )
   }
 
   /** As `append`, for a digest that is at hand as bytes. */
-  appendRaw(record: RawHeader, bytes: Uint8Array): number {
+  appendRaw(record: RawHeader, bytes: Uint8Array, checksum = crc32(bytes)): number {
     const { kind, encoding, plainLength } = record
     if (!Number.isSafeInteger(plainLength) || plainLength < 0) {
       throw new TypeError(`not a length: ${plainLength}`)
@@ -112,7 +115,7 @@ export class PackWriter {
     }
     this.#expectOpen()
     const offset = this.#size
-    this.#trailer.writeUInt32LE(crc32(bytes), 0)
+    this.#trailer.writeUInt32LE(checksum, 0)
     try {
       this.#put(writeRecordHeader(record))
       this.#put(bytes)

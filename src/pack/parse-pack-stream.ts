@@ -4,13 +4,17 @@ import {
   type ContentHeader,
   decodePackHeader,
   decodeRecordHeader,
+  MAX_DIGEST_BYTES,
   PACK_HEADER_BYTES,
   packError,
   RECORD_HEADER_BYTES,
+  RECORD_TRAILER_BYTES,
   type RecordHeader,
 } from './format.js'
 import { decodeFooter, FOOTER_BYTES } from './index-record.js'
-import { RecordBody } from './record-body.js'
+import { RecordBody, ShortBody, type WholeBody } from './record-body.js'
+
+export type { WholeBody }
 
 /** As long as the longest blob that a store keeps in packs. */
 const MAX_BUFFERED = 256 << 10
@@ -19,6 +23,8 @@ export interface StreamedRecord {
   header: ContentHeader
   /** The stored bytes; may be read once. */
   body: AsyncIterable<Uint8Array>
+  /** The same of a short record whose checksum fits: they need not be waited for. */
+  whole?: WholeBody
 }
 
 /**
@@ -48,15 +54,24 @@ export async function* parsePackStream(
   try {
     readPackHeader(await bytes.take(PACK_HEADER_BYTES))
     for (;;) {
-      const header = await readRecordHeader(bytes)
-      const body = new RecordBody(bytes, { storedLength: header.storedLength, maxBuffered })
-      const last = header.digest === null
-      if (!last) yield { header, body }
-      await body.drain()
-      if (last) {
+      const header = readHeaderAtHand(bytes) ?? (await readRecordHeader(bytes))
+      const { storedLength } = header
+      if (header.digest === null) {
+        await new RecordBody(bytes, storedLength).drain()
         await readEnd(bytes, header)
         ended = true
         return
+      }
+      if (storedLength > maxBuffered) {
+        const body = new RecordBody(bytes, storedLength)
+        yield { header, body }
+        await body.drain()
+      } else {
+        const { offset } = bytes
+        const length = storedLength + RECORD_TRAILER_BYTES
+        const body = new ShortBody(bytes.takeAtHand(length) ?? (await bytes.take(length)), offset)
+        yield { header, body, ...(body.whole && { whole: body.whole }) }
+        body.drain()
       }
     }
   } finally {
@@ -73,6 +88,15 @@ function readPackHeader(bytes: Buffer): void {
     const details = { ...error.details, offset: 0 }
     throw new ArtifactError('PACK_INVALID', error.message, { cause: error, details })
   }
+}
+
+/** Without waiting and copying, as nearly every header is: there is one for every small file. */
+function readHeaderAtHand(bytes: ByteSource): RecordHeader | null {
+  const there = bytes.peek()
+  if (there.length < RECORD_HEADER_BYTES + MAX_DIGEST_BYTES) return null
+  const header = decodeRecordHeader(there, bytes.offset)
+  bytes.takeAtHand(RECORD_HEADER_BYTES + there[7]!)
+  return header
 }
 
 async function readRecordHeader(bytes: ByteSource): Promise<RecordHeader> {

@@ -5,21 +5,17 @@ import { packError, RECORD_TRAILER_BYTES } from './format.js'
 /** The stored bytes of one record of a stream, read as they arrive. */
 export class RecordBody implements AsyncIterable<Uint8Array> {
   readonly #source: ByteSource
-  readonly #maxBuffered: number
   #remaining: number
   #checksum = 0
   #state: 'fresh' | 'read' | 'ended' = 'fresh'
 
-  constructor(source: ByteSource, options: { storedLength: number; maxBuffered: number }) {
+  constructor(source: ByteSource, storedLength: number) {
     this.#source = source
-    this.#remaining = options.storedLength
-    this.#maxBuffered = options.maxBuffered
+    this.#remaining = storedLength
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    if (this.#state !== 'fresh') {
-      throw new TypeError('the body of a record is read once, before the next record')
-    }
+    if (this.#state !== 'fresh') throw readTwice()
     this.#state = 'read'
     for (let part = await this.#next(); part !== null; part = await this.#next()) yield part
   }
@@ -32,10 +28,7 @@ export class RecordBody implements AsyncIterable<Uint8Array> {
   async #next(): Promise<Buffer | null> {
     if (this.#state === 'ended') return null
     if (this.#remaining > 0) {
-      const whole = this.#remaining <= this.#maxBuffered
-      const part = whole
-        ? await this.#source.take(this.#remaining)
-        : await this.#source.pull(this.#remaining)
+      const part = await this.#source.pull(this.#remaining)
       if (part === null) throw packError('cut', this.#source.offset)
       this.#remaining -= part.length
       this.#checksum = crc32(part, this.#checksum)
@@ -44,9 +37,54 @@ export class RecordBody implements AsyncIterable<Uint8Array> {
     this.#state = 'ended'
     const { offset } = this.#source
     const trailer = await this.#source.take(RECORD_TRAILER_BYTES)
-    if (trailer.readUInt32LE(0) !== this.#checksum) {
-      throw packError('the bytes of a record are damaged', offset)
-    }
+    if (trailer.readUInt32LE(0) !== this.#checksum) throw damaged(offset)
     return null
   }
+}
+
+/** Stored bytes with their checksum. */
+export interface WholeBody {
+  bytes: Buffer
+  checksum: number
+}
+
+/** The stored bytes of one record of a stream, all of which arrived. */
+export class ShortBody implements AsyncIterable<Uint8Array> {
+  /** Absent if the checksum does not fit. */
+  readonly whole: WholeBody | undefined
+  readonly #bytes: Buffer
+  readonly #trailerOffset: number
+  #state: 'fresh' | 'read' | 'ended' = 'fresh'
+
+  /** @param record the bytes with the trailer, which lie at `offset`. */
+  constructor(record: Buffer, offset: number) {
+    const length = record.length - RECORD_TRAILER_BYTES
+    const bytes = record.subarray(0, length)
+    const checksum = crc32(bytes)
+    this.#bytes = bytes
+    this.#trailerOffset = offset + length
+    if (record.readUInt32LE(length) === checksum) this.whole = { bytes, checksum }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    if (this.#state !== 'fresh') throw readTwice()
+    this.#state = 'read'
+    if (this.#bytes.length > 0) yield this.#bytes
+    this.drain()
+  }
+
+  /** Ends the reading, and says what is wrong with the bytes, unless that was done. */
+  drain(): void {
+    const isTold = this.#state === 'ended'
+    this.#state = 'ended'
+    if (!this.whole && !isTold) throw damaged(this.#trailerOffset)
+  }
+}
+
+function readTwice(): TypeError {
+  return new TypeError('the body of a record is read once, before the next record')
+}
+
+function damaged(offset: number): Error {
+  return packError('the bytes of a record are damaged', offset)
 }

@@ -1,12 +1,12 @@
 import { MAX_BATCH } from '../catalog/catalog.js'
 import { decodeRecipe, invalidRecipe, maxRecipeBytes, type Recipe } from '../chunk/recipe.js'
 import { ArtifactError, type ErrorCode, type ErrorData, isArtifactError } from '../errors.js'
-import { HasherSet } from '../hash/hasher.js'
+import { HasherSet, hashBytes } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf, type Digest } from '../model/digest.js'
 import { decodePiece, MAX_PIECE_BYTES } from '../model/piece.js'
-import { type ContentHeader, MAX_FRAME_CONTENT } from '../pack/format.js'
-import type { StreamedRecord } from '../pack/parse-pack-stream.js'
+import { type ContentHeader, type Encoding, MAX_FRAME_CONTENT } from '../pack/format.js'
+import type { StreamedRecord, WholeBody } from '../pack/parse-pack-stream.js'
 import { decodeFrame } from '../pack/zstd.js'
 import { ChunkRun } from './chunk-run.js'
 import { LARGE_BYTES } from './file-ingester.js'
@@ -108,18 +108,21 @@ class Receiver {
     return { stored: this.#stored, packs, objects, rejected: this.#rejected }
   }
 
-  async take({ header, body }: StreamedRecord): Promise<void> {
+  async take({ header, body, whole }: StreamedRecord): Promise<void> {
     const key: BlobKey = { kind: header.kind, digest: header.digest, size: header.plainLength }
     const refusal = this.#refuse(header, key)
     if (refusal) return this.#reject(key, refusal)
     try {
       if (key.kind === 'recipe') return await this.#takeRecipe(key, body)
-      const hasher = await this.#hashers.get(algorithmOf(key.digest))
+      const isLarge = key.kind === 'blob' && key.size >= LARGE_BYTES
+      if (whole && !isLarge) return await this.#takeSmall(key, header.encoding, whole)
       const frame = header.encoding === 1 ? await readWhole(body) : undefined
       const plain = frame ? [await decodeFrame(frame, key)] : body
+      const hasher = await this.#hashers.get(algorithmOf(key.digest))
       const parts = verifyParts(plain, key, { hasher, onDamage: () => damaged(key) })
-      if (key.kind === 'blob' && key.size >= LARGE_BYTES) await this.#takeLarge(key, parts)
-      else await this.#takeSmall(key, parts, frame)
+      if (isLarge) return await this.#takeLarge(key, parts)
+      const bytes = await readWhole(parts)
+      await this.#keepSmall(key, bytes, { encoding: header.encoding, bytes: frame ?? bytes })
     } catch (error) {
       if (!isRejection(error)) throw error
       this.#reject(key, error)
@@ -161,12 +164,22 @@ class Receiver {
     this.#stored += 1
   }
 
-  /** @param frame what is kept instead of the plain bytes. */
-  async #takeSmall(key: BlobKey, parts: AsyncIterable<Uint8Array>, frame?: Buffer): Promise<void> {
-    const plain = await readWhole(parts)
+  /** As nearly all are, in few steps: there is one for every small file. */
+  async #takeSmall(key: BlobKey, encoding: Encoding, whole: WholeBody): Promise<void> {
+    const plain = encoding === 1 ? await decodeFrame(whole.bytes, key) : whole.bytes
+    const hasher = await this.#hashers.get(algorithmOf(key.digest))
+    if (plain.length !== key.size || hashBytes(hasher, plain) !== key.digest) throw damaged(key)
+    await this.#keepSmall(key, plain, { encoding, ...whole })
+  }
+
+  async #keepSmall(
+    key: BlobKey,
+    plain: Uint8Array,
+    stored: Omit<SinkRecord, 'key'>,
+  ): Promise<void> {
     if (key.kind === 'piece') decodePiece(plain, key.digest)
     await this.#run.add(key, plain)
-    await this.#keep({ key, bytes: frame ?? plain, encoding: frame ? 1 : 0 })
+    await this.#keep({ key, ...stored })
   }
 
   /** A blob made of chunks counts once the whole was hashed. */

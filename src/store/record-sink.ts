@@ -20,6 +20,8 @@ export interface SinkRecord {
   key: BlobKey
   bytes: Uint8Array
   encoding: Encoding
+  /** Of `bytes`, if it is known. */
+  checksum?: number | undefined
 }
 
 /**
@@ -40,13 +42,13 @@ export class RecordSink {
   }
 
   /** Adds a record to the open pack, unless that has it; finishes the pack when it is full. */
-  async append({ key, bytes, encoding }: SinkRecord): Promise<void> {
+  async append({ key, bytes, encoding, checksum }: SinkRecord): Promise<void> {
     const name = blobKeyString(key)
     if (this.#open.has(name)) return
     this.#pack ??= await this.#startPack()
     const { kind, digest, size: plainLength } = key
     await this.#pack.idle()
-    this.#pack.append({ kind, digest, plainLength, encoding, bytes })
+    this.#pack.append({ kind, digest, plainLength, encoding, bytes, checksum })
     this.#open.add(name)
     if (this.#pack.size >= PACK_BYTES || this.#pack.count >= PACK_RECORDS) await this.finish()
   }

@@ -115,9 +115,11 @@ async function* countRecords(
   records: AsyncIterable<StreamedRecord>,
   count: (bytes: number) => void,
 ): AsyncGenerator<StreamedRecord> {
-  for await (const { header, body } of records) {
-    yield { header, body: header.encoding === 0 ? countBody(body, count) : body }
-    if (header.encoding === 1) count(header.plainLength)
+  for await (const record of records) {
+    const { header, body, whole } = record
+    const isCounted = whole !== undefined || header.encoding === 1
+    yield isCounted ? record : { header, body: countBody(body, count) }
+    if (isCounted) count(header.plainLength)
   }
 }
 
