@@ -4,9 +4,9 @@ import { ArtifactError, systemCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Digest, isDigest } from '../model/digest.js'
 import { homePaths, objectPath, packPath } from '../model/home.js'
-import { listPackRecords } from '../pack/read-pack-index.js'
-import type { Location } from './catalog.js'
+import { listPackRecords, readPackTable } from '../pack/read-pack-index.js'
 import { MAX_BATCH } from './catalog.js'
+import { type EncodedPlace, encodeRows } from './encode-rows.js'
 import { encodeLocation, keys, locationKey } from './keys.js'
 import { packPlaceName } from './remove-places.js'
 import type { Database } from './transaction.js'
@@ -23,41 +23,40 @@ export async function indexPack(
   removed: ReadonlySet<string> = new Set(),
 ): Promise<boolean> {
   if (await db.get(keys.pack(packId))) return true
-  let index: ReturnType<typeof listPackRecords>
+  let places: EncodedPlace[]
   try {
-    index = listPackRecords(packPath(home, packId))
+    const path = packPath(home, packId)
+    // What is to be passed over is looked for record by record.
+    const table = removed.size === 0 ? readPackTable(path) : null
+    places = table ? encodeRows(table, packId) : encodeRecords(path, packId, removed)
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false
     throw error
   }
-  let count = 0
-  for (let start = 0; start < index.records.length; start += MAX_BATCH) {
-    const located: Located[] = []
-    for (const record of index.records.slice(start, start + MAX_BATCH)) {
-      const { key, encoding, offset, storedLength } = record
-      const { size } = key
-      const location = { in: 'pack' as const, packId, offset, storedLength, encoding, size }
-      if (removed.size > 0 && removed.has(packPlaceName(location))) continue
-      located.push({ key, location })
-    }
-    await putLocations(db, located)
-    count += located.length
-  }
-  await db.put(keys.pack(packId), { records: count })
+  await putPlaces(db, places)
+  await db.put(keys.pack(packId), { records: places.length })
   return true
+}
+
+/** @param removed names of places that do not count. */
+function encodeRecords(path: string, packId: string, removed: ReadonlySet<string>): EncodedPlace[] {
+  return listPackRecords(path).records.flatMap(record => {
+    const { key, encoding, offset, storedLength } = record
+    const { size } = key
+    const location = { in: 'pack' as const, packId, offset, storedLength, encoding, size }
+    if (removed.size > 0 && removed.has(packPlaceName(location))) return []
+    return [{ key: locationKey(key), value: encodeLocation(location) }]
+  })
 }
 
 /** Enters objects. @throws `BLOB_MISSING` for one whose file is not there. */
 export async function indexObjects(db: Database, home: string, objects: BlobKey[]): Promise<void> {
   const lost = objects.find(({ digest }) => !existsSync(objectPath(home, digest)))
   if (lost) throw new ArtifactError('BLOB_MISSING', `the object ${lost.digest} is not there`)
-  for (let start = 0; start < objects.length; start += MAX_BATCH) {
-    const some = objects.slice(start, start + MAX_BATCH)
-    await putLocations(
-      db,
-      some.map(key => ({ key, location: { in: 'object' as const, size: key.size } })),
-    )
-  }
+  const places = objects.map(key => {
+    return { key: locationKey(key), value: encodeLocation({ in: 'object', size: key.size }) }
+  })
+  await putPlaces(db, places)
 }
 
 /**
@@ -92,23 +91,20 @@ export async function indexEverything(
   }
 }
 
-interface Located {
-  key: BlobKey
-  location: Location
-}
-
-async function putLocations(db: Database, located: Located[]): Promise<void> {
-  await db.batch<Buffer, Buffer>(
-    // With encodings of its own an operation is taken as it is: half the time of a batch.
-    located.map(({ key, location }) => ({
-      type: 'put',
-      key: locationKey(key),
-      value: encodeLocation(location),
-      keyEncoding: 'buffer',
-      valueEncoding: 'buffer',
-    })),
-    {},
-  )
+async function putPlaces(db: Database, places: EncodedPlace[]): Promise<void> {
+  for (let start = 0; start < places.length; start += MAX_BATCH) {
+    await db.batch<Buffer, Buffer>(
+      // With encodings of its own an operation is taken as it is: half the time of a batch.
+      places.slice(start, start + MAX_BATCH).map(({ key, value }) => ({
+        type: 'put',
+        key,
+        value,
+        keyEncoding: 'buffer',
+        valueEncoding: 'buffer',
+      })),
+      {},
+    )
+  }
 }
 
 function listFolder(path: string): string[] {

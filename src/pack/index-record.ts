@@ -1,7 +1,10 @@
 import { crc32 } from 'node:zlib'
+import type { BlobKind } from '../model/blob-key.js'
 import { ALGORITHMS, algorithmOf, hexOf } from '../model/digest.js'
 import {
+  type Encoding,
   encodeRecordHeader,
+  isEncoding,
   KIND_NUMBERS,
   PACK_HEADER_BYTES,
   type PackedRecord,
@@ -10,9 +13,7 @@ import {
   RECORD_HEADER_BYTES,
   RECORD_TRAILER_BYTES,
   readDigest,
-  readEncoding,
   readLength,
-  recordLength,
   setLength,
 } from './format.js'
 
@@ -23,8 +24,11 @@ export const INDEX_RECORD_BYTES = RECORD_HEADER_BYTES + RECORD_TRAILER_BYTES
 const FOOTER_MAGIC = Buffer.from('ARTFINDX', 'latin1')
 /** A row without its digest. */
 export const ROW_BYTES = 28
-const KIND_NAMES = new Map(
-  (['blob', 'piece', 'recipe'] as const).map(kind => [KIND_NUMBERS[kind] as number, kind]),
+/** By the number of their algorithm. */
+const DIGEST_BYTES: (number | undefined)[] = []
+for (const { id, bytes } of Object.values(ALGORITHMS)) DIGEST_BYTES[id] = bytes
+const KIND_NAMES = new Map<number, BlobKind>(
+  (['blob', 'piece', 'recipe'] as const).map(kind => [KIND_NUMBERS[kind], kind]),
 )
 
 /** The rows of a pack's index, collected while the pack is written. */
@@ -116,30 +120,56 @@ export function decodeFooter(footer: Buffer): { offset: number; count: number } 
   return { offset: readLength(footer, 0, 0), count: footer.readUInt32LE(8) }
 }
 
+/** The rows of an index, as they are stored, and where each starts. */
+export interface IndexTable {
+  body: Buffer
+  starts: number[]
+}
+
 /**
- * Reads the rows of an index record that starts at byte `offset` of its pack. They must tile the
- * pack: records that touch each other, from the header to the index.
+ * Looks through the rows of an index record that starts at byte `offset` of its pack. They must tile
+ * the pack: records that touch each other, from the header to the index.
  *
  * @throws `PACK_INVALID`
  */
-export function decodeIndexRows(body: Buffer, offset: number): PackedRecord[] {
-  const records: PackedRecord[] = []
+export function checkIndexRows(body: Buffer, offset: number): IndexTable {
+  const view = new DataView(body.buffer, body.byteOffset, body.length)
+  const starts: number[] = []
   let tiled = PACK_HEADER_BYTES
   for (let at = 0; at < body.length; ) {
-    const end = at + ROW_BYTES + (body[at + 3] ?? 0)
+    const width = body[at + 3] ?? 0
+    const end = at + ROW_BYTES + width
     if (end > body.length) throw packError('a cut row in the index', offset)
-    const row = body.subarray(at, end)
-    const record = decodeRow(row, offset)
-    const length = recordLength({ digest: record.key.digest, storedLength: record.storedLength })
-    if (record.offset < PACK_HEADER_BYTES || record.offset + length > offset) {
+    if (!KIND_NAMES.has(body[at]!)) throw packError(`unknown kind ${body[at]} in the index`, offset)
+    if (DIGEST_BYTES[body[at + 1]!] !== width) {
+      throw packError(`a digest of ${width} bytes of algorithm ${body[at + 1]}`, offset)
+    }
+    if (!isEncoding(body[at + 2]!)) throw packError(`unknown encoding ${body[at + 2]}`, offset)
+    const start = lengthAt(view, end - 24, offset)
+    lengthAt(view, end - 16, offset)
+    const stored = lengthAt(view, end - 8, offset)
+    const length = RECORD_HEADER_BYTES + width + stored + RECORD_TRAILER_BYTES
+    if (start < PACK_HEADER_BYTES || start + length > offset) {
       throw packError('a row of the index points outside the records', offset)
     }
     tiled += length
-    records.push(record)
+    starts.push(at)
     at = end
   }
   if (tiled !== offset) throw packError('the index does not cover the pack', offset)
-  return records
+  return { body, starts }
+}
+
+/** As `readLength`, without a bigint: there is one for every small file. */
+function lengthAt(view: DataView, at: number, offset: number): number {
+  const high = view.getUint32(at + 4, true)
+  if (high >= 2 ** 21) throw packError('a length beyond 2^53', offset)
+  return view.getUint32(at, true) + high * 2 ** 32
+}
+
+/** What rows say that were looked through. */
+export function decodeIndexRows({ body, starts }: IndexTable): PackedRecord[] {
+  return starts.map(start => decodeRow(body, start))
 }
 
 /** The order of the index: by kind, algorithm and digest bytes, then as the records lie. */
@@ -158,18 +188,16 @@ function rankOf({ key }: PackedRecord): string {
   return `${KIND_NUMBERS[key.kind]}${algorithm}${hexOf(key.digest)}`
 }
 
-function decodeRow(row: Buffer, offset: number): PackedRecord {
-  const numbers = row.length - 24
-  const kind = KIND_NAMES.get(row.readUInt8(0))
-  if (kind === undefined) throw packError(`unknown kind ${row[0]} in the index`, offset)
+function decodeRow(body: Buffer, start: number): PackedRecord {
+  const numbers = start + 4 + body[start + 3]!
   return {
     key: {
-      kind,
-      digest: readDigest(row.readUInt8(1), row.subarray(4, numbers), offset),
-      size: readLength(row, numbers + 8, offset),
+      kind: KIND_NAMES.get(body[start]!)!,
+      digest: readDigest(body[start + 1]!, body.subarray(start + 4, numbers), start),
+      size: readLength(body, numbers + 8, start),
     },
-    encoding: readEncoding(row, 2, offset),
-    offset: readLength(row, numbers, offset),
-    storedLength: readLength(row, numbers + 16, offset),
+    encoding: body[start + 2] as Encoding,
+    offset: readLength(body, numbers, start),
+    storedLength: readLength(body, numbers + 16, start),
   }
 }

@@ -11,10 +11,12 @@ import {
   RECORD_HEADER_BYTES,
 } from './format.js'
 import {
+  checkIndexRows,
   decodeFooter,
   decodeIndexRows,
   FOOTER_BYTES,
   INDEX_RECORD_BYTES,
+  type IndexTable,
   sortRecords,
 } from './index-record.js'
 import { readAt } from './read-at.js'
@@ -66,6 +68,16 @@ export function listPackRecords(
   }
 }
 
+/** The index of a stored pack as it is; null if anything about it is in doubt. */
+export function readPackTable(path: string): IndexTable | null {
+  const fd = openSync(path, 'r')
+  try {
+    return readIndex(fd, fstatSync(fd).size)
+  } finally {
+    closeSync(fd)
+  }
+}
+
 function isHeaderSound(fd: number, path: string): boolean {
   try {
     readHeader(fd, path)
@@ -78,8 +90,8 @@ function isHeaderSound(fd: number, path: string): boolean {
 
 function listRecords(fd: number) {
   const { size } = fstatSync(fd)
-  const rows = readIndex(fd, size)
-  if (rows !== null) return { records: rows, complete: true, indexed: true }
+  const table = readIndex(fd, size)
+  if (table) return { records: decodeIndexRows(table), complete: true, indexed: true }
   const { records, complete } = scanRecords(fd, size)
   return { records: sortRecords(records), complete, indexed: false }
 }
@@ -97,7 +109,7 @@ function readHeader(fd: number, path: string): PackHeader {
 }
 
 /** The rows of the index, or null if anything about it is in doubt. */
-function readIndex(fd: number, size: number): PackedRecord[] | null {
+function readIndex(fd: number, size: number): IndexTable | null {
   try {
     const tail = readRange(fd, Math.max(0, size - TAIL_BYTES), size)
     const footer = decodeFooter(tail.subarray(-FOOTER_BYTES))
@@ -114,8 +126,8 @@ function readIndex(fd: number, size: number): PackedRecord[] | null {
     const body = record.subarray(RECORD_HEADER_BYTES, -4)
     if (header.kind !== 'index' || header.storedLength !== body.length) return null
     if (record.readUInt32LE(record.length - 4) !== crc32(body)) return null
-    const rows = decodeIndexRows(body, offset)
-    return rows.length === count ? rows : null
+    const table = checkIndexRows(body, offset)
+    return table.starts.length === count ? table : null
   } catch (error) {
     if (isArtifactError(error, 'PACK_INVALID')) return null
     throw error
