@@ -5,6 +5,7 @@ import type { Change } from '../model/change.js'
 import type { Entry } from '../model/entry.js'
 import type { CollectionName, RunInfo, Version } from '../model/version.js'
 import type { RemoteVersion } from '../remote/remote.js'
+import { holdContent } from '../store/hold-content.js'
 import { readEntries } from '../store/manifest.js'
 import { ManifestIndex } from '../store/manifest-index.js'
 import { checkLinkMode, isShared, type LinkMode } from '../store/object-linker.js'
@@ -185,12 +186,19 @@ export class LoggedArtifact extends VersionFields {
    */
   async download(options: DownloadOptions = {}): Promise<string> {
     checkLinkMode(options.link)
-    await this.fetch(options)
-    if (options.link && isShared(options.link)) await this.#expectSynced(options.link)
-    const version = this.versionOrNull ?? this.id.slice(0, 8)
-    const root = options.root ?? join('artifacts', `${this.name}-${version}`)
-    const { downloadFiles } = await import('./version-files.js')
-    return downloadFiles(this.#workspace.store, this.row, root, options)
+    const { store } = this.#workspace
+    // What is found or fetched for it stays until it is written.
+    const release = holdContent(store)
+    try {
+      await this.fetch(options)
+      if (options.link && isShared(options.link)) await this.#expectSynced(options.link)
+      const version = this.versionOrNull ?? this.id.slice(0, 8)
+      const root = options.root ?? join('artifacts', `${this.name}-${version}`)
+      const { downloadFiles } = await import('./version-files.js')
+      return await downloadFiles(store, this.row, root, options)
+    } finally {
+      release()
+    }
   }
 
   /** Brings the version into the local store. @returns the bytes that came from the remote. */
@@ -203,9 +211,15 @@ export class LoggedArtifact extends VersionFields {
    * asks whether its references still lead to the recorded bytes. Finds everything that is wrong; it does not throw for it.
    */
   async verify(root?: string, options: WorkOptions = {}): Promise<VerifyResult> {
-    await this.#fetch(options)
-    const { verifyFiles } = await import('./version-files.js')
-    return verifyFiles(this.#workspace.store, this.row, root, options)
+    const { store } = this.#workspace
+    const release = holdContent(store)
+    try {
+      await this.#fetch(options)
+      const { verifyFiles } = await import('./version-files.js')
+      return await verifyFiles(store, this.row, root, options)
+    } finally {
+      release()
+    }
   }
 
   /**
