@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { ArtifactError } from '../errors.js'
 import type { Change } from '../model/change.js'
 import type { Entry } from '../model/entry.js'
@@ -20,10 +19,8 @@ import type { LogOutcome } from './log-artifact.js'
 import { orAborted } from './or-aborted.js'
 import { VersionFields } from './version-fields.js'
 import type { DownloadOptions } from './version-files.js'
-import { askRemote, syncWorkspace, type Workspace, whyOffline } from './workspace.js'
-
-/** Pause between two looks at a version that waits for the remote; doubles up to 2 s. */
-const FIRST_LOOK_MS = 50
+import { waitUntilSynced } from './wait-until-synced.js'
+import { askRemote, type Workspace, whyOffline } from './workspace.js'
 
 export interface WaitOptions {
   /** Milliseconds. Default: without end. `WAIT_TIMEOUT` afterwards. */
@@ -121,16 +118,7 @@ export class LoggedArtifact extends VersionFields {
     const stop = signals.length > 0 ? AbortSignal.any(signals) : undefined
     try {
       await orAborted(this.committed, stop)
-      for (
-        let pause = FIRST_LOOK_MS;
-        !(await this.#isSynced());
-        pause = Math.min(pause * 2, 2000)
-      ) {
-        const errors = await this.#push(stop)
-        if (await this.#isSynced()) return
-        for (const error of errors) if (!error.retryable) throw error
-        await sleep(pause, undefined, { signal: stop })
-      }
+      await waitUntilSynced(this.#workspace, () => this.#isSynced(), stop)
     } catch (error) {
       checkAborted(signal)
       if (!deadline?.aborted) throw error
@@ -271,17 +259,6 @@ export class LoggedArtifact extends VersionFields {
     const bytes = await bringFiles(this.#workspace, this.row, { ...options, remote: this.#remote })
     this.#remote = undefined
     return bytes
-  }
-
-  /** @returns why the remote could not be synced now, if it could not. */
-  async #push(signal: AbortSignal | undefined): Promise<ArtifactError[]> {
-    try {
-      const { errors } = await syncWorkspace(this.#workspace, { signal })
-      return errors.map(error => ArtifactError.from(error))
-    } catch (error) {
-      if (error instanceof ArtifactError) return [error]
-      throw error
-    }
   }
 
   /** What is edited through a link can be healed from the remote only. */

@@ -33,7 +33,7 @@ export interface InitOptions {
 }
 
 export interface FinishOptions {
-  /** Wait until the remote has everything that the run logged. Default false. */
+  /** Wait until the remote has everything that the run logged, and what it used. Default false. */
   wait?: boolean
   signal?: AbortSignal
 }
@@ -173,6 +173,8 @@ export class Run implements AsyncDisposable {
     const why = whyOffline(this.#workspace)
     if (why) throw new ArtifactError('NO_REMOTE', `the run cannot be waited for: ${why}`)
     for (const logged of this.#logged) await logged.wait({ signal })
+    const { waitForUses } = await import('../artifact/wait-for-uses.js')
+    await waitForUses(this.#workspace, this.info, { signal })
   }
 
   #keep(logged: LoggedArtifact): LoggedArtifact {

@@ -113,11 +113,17 @@ t.test('synced, the lineage is seen from another store, and offline what that ha
   await sync(elsewhere)
   t.same(await raw.usedBy(), [user.info])
 
+  const waiting = await there()
+  await waiting.useArtifact('p/raw')
+  await waiting.finish({ wait: true })
+  t.same(idsOf(await raw.usedBy()), idsOf([user.info, waiting.info]), 'a use is waited for too')
+
   const third = await there()
   const found = await third.useArtifact('p/raw')
   await third.finish()
   t.same(await found.loggedBy(), producer.info)
-  t.same(idsOf(await found.usedBy()), idsOf([user, third]), 'one is there, one is recorded here')
+  const both = idsOf([user, waiting, third])
+  t.same(idsOf(await found.usedBy()), both, 'some are there, one is recorded here')
   await t.rejects(asker.useArtifact('p/raw'), { code: 'ARTIFACT_NOT_FOUND' })
   const offline = await asker.useArtifact('q/model')
   t.same(await offline.loggedBy(), user.info)

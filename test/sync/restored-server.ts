@@ -1,6 +1,9 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { makeDeletion } from '../../fixtures/catalog/delete-request.js'
+import { giveAlias, makeEdit } from '../../fixtures/catalog/edit-request.js'
+import { newId } from '../../fixtures/catalog/log-request.js'
 import { logFiles } from '../../fixtures/log-files.js'
 import { openHomes } from '../../fixtures/open-homes.js'
 import { spawnDaemon } from '../../fixtures/spawn-daemon.js'
@@ -90,6 +93,50 @@ t.test('what a backup lacks is sent again, before what was logged since', async 
     { code: 'VERSION_RENUMBERED' },
     'its number was given to another meanwhile',
   )
+})
+
+t.test('edits, deletions and uses are sent again too', async t => {
+  const { a, log, sync, restart, url, serverHome } = await start(t)
+  const backup = `${serverHome}-backup`
+  await log(a, 'zero', 'one', 'two')
+  await sync(a)
+  await restart(() => cpSync(serverHome, backup, { recursive: true }))
+  const { items } = await a.catalog.listVersions(cats)
+  const [zero, one] = items.map(({ id }) => id)
+  const target = { remote: url }
+  await a.catalog.delete(makeDeletion([zero!], { target }))
+  await a.catalog.edit(makeEdit(one!, giveAlias('best'), { target }))
+  const run = { id: 'r1', project: 'p' }
+  const version = { ...cats, id: one!, type: 'dataset' }
+  await a.catalog.use({ logId: newId(), run, version, target })
+  await sync(a)
+  const look = async () => {
+    const remote = openHttpRemote({ url })
+    const found = (await remote.listVersions(cats)).items
+    const edges = await remote.listEdges('default', [{ role: 'input', versionId: one! }])
+    return {
+      versions: found.map(({ number, aliases }) => [number, ...aliases]),
+      deleted: await remote.listDeleted('default', [zero!, one!]),
+      runs: edges.items.map(({ run }) => run.id),
+    }
+  }
+  const before = {
+    versions: [
+      [1, 'best'],
+      [2, 'latest'],
+    ],
+    deleted: [zero],
+    runs: ['r1'],
+  }
+  t.same(await look(), before)
+  for (const put of [() => cpSync(backup, serverHome, { recursive: true }), () => {}]) {
+    await restart(() => {
+      rmSync(serverHome, { recursive: true })
+      put()
+    })
+    t.match(await sync(a), { resent: 6, pending: 0, failed: [], errors: [], leftOut: 0 })
+    t.same(await look(), before)
+  }
 })
 
 t.test('a server that is only started again lost nothing', async t => {
