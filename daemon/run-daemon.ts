@@ -14,6 +14,7 @@ import { syncStore } from '../src/sync/sync-store.js'
 import { type StoreLock, takeStoreLock } from '../src/sync/take-store-lock.js'
 import { CacheKeeper } from './cache-keeper.js'
 import { DaemonHealth } from './daemon-health.js'
+import { DaemonLimit } from './daemon-limit.js'
 import { type PassOptions, PassQueue } from './pass-queue.js'
 import { RetryDelay } from './retry-delay.js'
 import { watchJournal } from './watch-journal.js'
@@ -62,6 +63,7 @@ class Daemon {
   readonly #passes = new PassQueue(options => this.#pass(options))
   readonly #delay: RetryDelay
   readonly #health = new DaemonHealth()
+  readonly #limit = new DaemonLimit()
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   readonly #cache: CacheKeeper
@@ -89,7 +91,8 @@ class Daemon {
     const { home, logger } = this.#options
     const methods: DaemonMethods = {
       status: async () => this.#health.status(),
-      sync: ({ retryFailed = false }) => this.#requestPass(retryFailed),
+      sync: ({ retryFailed = false, limit }) =>
+        this.#limit.during(limit, () => this.#requestPass(retryFailed)),
       stop: async () => this.#stop.abort(),
     }
     let endpoint: Endpoint | undefined
@@ -175,7 +178,9 @@ class Daemon {
       const { items } = await this.#store.catalog.listPending()
       return { ...createReport(), pending: items.length }
     }
-    const openRemote = createRemoteOpener(settings, { retries: RETRIES })
+    this.#limit.set(settings.limit)
+    const { rate } = this.#limit
+    const openRemote = createRemoteOpener(settings, { retries: RETRIES, rate })
     const { remote } = settings
     this.#store.healer = createHealer(this.#store, async () =>
       remote === null ? null : openRemote(remote),

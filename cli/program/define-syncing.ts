@@ -11,7 +11,10 @@ export function defineSyncing(program: Program, context: Context, print: Print):
     .option('--retry', 'also what failed before')
     .option('--rename <old=new>', 'first give what failed with TYPE_CONFLICT another name')
     .option('--drop <id>', 'first give up a part that came too late for its version')
-    .option('--limit <rate>', 'most bytes a second, such as 10MB; artifactd keeps to its own')
+    .option(
+      '--limit <rate>',
+      'most bytes a second, such as 10MB, also of an artifactd that is at it',
+    )
     .addOption(jsonOption())
     .action(async options => {
       const { sync } = await import('../commands/sync.js')

@@ -60,7 +60,9 @@ export async function syncWorkspace(
   const { settings, store } = workspace
   const openRemote = await remoteOpener(workspace, { retries: FOREGROUND_RETRIES })
   const { syncStore } = await import('../sync/sync-store.js')
-  return syncStore(store, openRemote, { defaultRemote: settings.remote, ...options })
+  const { remote, limit } = settings
+  const limited = limit !== null && { limit }
+  return syncStore(store, openRemote, { defaultRemote: remote, ...limited, ...options })
 }
 
 /** Starts artifactd in the background, unless it runs, is not wanted, or has nowhere to sync to. */

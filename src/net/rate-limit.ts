@@ -15,18 +15,24 @@ export interface RateLimitOptions {
 
 /** A token bucket for bytes, first come first served. */
 export class RateLimit {
-  readonly #perMs: number
-  readonly #slice: number
+  #perMs = 0
+  #slice = 0
   readonly #now: () => number
   readonly #wait: (ms: number, signal?: AbortSignal) => Promise<unknown>
   /** When all that was taken so far has passed. */
   #freeAt = Number.NEGATIVE_INFINITY
 
+  /** @param bytesPerSecond `Infinity` lets everything pass. */
   constructor(bytesPerSecond: number, options: RateLimitOptions = {}) {
-    this.#perMs = bytesPerSecond / 1000
-    this.#slice = Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor(bytesPerSecond / 4)))
+    this.change(bytesPerSecond)
     this.#now = options.now ?? (() => performance.now())
     this.#wait = options.wait ?? ((ms, signal) => sleep(ms, undefined, { signal }))
+  }
+
+  /** Binds from now on whatever passes, also what is under way. */
+  change(bytesPerSecond: number): void {
+    this.#perMs = bytesPerSecond / 1000
+    this.#slice = Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor(bytesPerSecond / 4)))
   }
 
   /** Resolves when so many bytes may pass. */
@@ -43,10 +49,11 @@ export class RateLimit {
     signal?: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const part of parts) {
-      for (let at = 0; at < part.length; at += this.#slice) {
+      for (let at = 0; at < part.length; ) {
         const slice = part.subarray(at, at + this.#slice)
         await this.take(slice.length, signal)
         yield slice
+        at += slice.length
       }
     }
   }

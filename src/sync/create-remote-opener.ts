@@ -1,4 +1,4 @@
-import { sharedLimit } from '../net/rate-limit.js'
+import { type RateLimit, sharedLimit } from '../net/rate-limit.js'
 import { readCaFile } from '../net/read-ca-file.js'
 import { openHttpRemote } from '../remote/http-remote.js'
 import type { Remote } from '../remote/remote.js'
@@ -13,18 +13,19 @@ export type RemoteSettings = Pick<Settings, 'remote' | 'apiKey'> &
  * Opens remotes by URL as the settings say: with their API key, their limit and with retries. The key goes
  * only to the remote of the settings, or, if they name none, to whichever is opened.
  *
- * @param retries how often a call is repeated that may succeed later. Default 5.
+ * @param options.retries how often a call is repeated that may succeed later. Default 5.
+ * @param options.rate what all bodies pass instead of the limit of the settings.
  * @throws `INVALID_CONFIG`, when one is opened, for a CA file that cannot be used.
  */
 export function createRemoteOpener(
   { remote, apiKey, caFile, limit }: RemoteSettings,
-  { retries }: { retries?: number } = {},
+  { retries, rate }: { retries?: number; rate?: RateLimit } = {},
 ): OpenRemote {
   return (url): Remote => {
     const isOurs = remote === null || remote === url
     const key = (isOurs && apiKey) || undefined
     const ca = caFile ? readCaFile(caFile) : undefined
-    const shared = limit ? sharedLimit(limit) : undefined
+    const shared = rate ?? (limit ? sharedLimit(limit) : undefined)
     return retryRemote(openHttpRemote({ url, apiKey: key, ca, limit: shared }), { retries })
   }
 }

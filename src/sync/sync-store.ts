@@ -22,6 +22,8 @@ export interface SyncOptions extends PushOptions {
    * is one request, and counted as one only if it finds something.
    */
   askRemote?: boolean
+  /** Bytes a second that an artifactd which does the work keeps to. Default: as it is set. */
+  limit?: number
 }
 
 /**
@@ -80,7 +82,7 @@ async function pushLocked(lock: StoreLock, push: () => Promise<SyncReport>): Pro
 /** Null when there is no daemon, or it ended meanwhile. */
 async function askToSync(
   home: string,
-  { retryFailed, signal, onProgress }: SyncOptions,
+  { retryFailed, limit, signal, onProgress }: SyncOptions,
 ): Promise<SyncReport | null> {
   const daemon = await connectDaemon(home)
   if (!daemon) return null
@@ -88,7 +90,7 @@ async function askToSync(
   signal?.addEventListener('abort', hangUp, { once: true })
   const watch = onProgress && setInterval(() => void tell(daemon, onProgress), WATCH_MS)
   try {
-    return await daemon.sync({ retryFailed })
+    return await daemon.sync({ retryFailed, limit })
   } catch (error) {
     checkAborted(signal)
     if (error instanceof ConnectionLost || isArtifactError(error, 'INTERRUPTED')) return null

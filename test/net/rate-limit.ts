@@ -59,6 +59,22 @@ t.test('what was not used does not add up', async t => {
   t.ok(taken <= 400, `${taken} bytes`)
 })
 
+t.test('a change binds what is under way, and none lets everything pass', async t => {
+  const { limit, pass } = makeLimit(Number.POSITIVE_INFINITY)
+  let passed = 0
+  const read = async () => {
+    for await (const part of limit.pass(repeat(Buffer.alloc(50_000)))) {
+      passed += part.length
+      if (passed === 10_000_000) limit.change(100_000)
+    }
+  }
+  void read()
+  await pass(1)
+  t.ok(passed >= 10_000_000 && passed < 10_200_000, `${passed} bytes at once`)
+  await pass(10_000)
+  t.ok(passed > 10_900_000 && passed < 11_200_000, `${passed} bytes after ten seconds`)
+})
+
 t.test('a signal ends the wait', async t => {
   const limit = new RateLimit(1)
   await limit.take(1000)

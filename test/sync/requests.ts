@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { logFiles } from '../../fixtures/log-files.js'
+import { logListing } from '../../fixtures/log-listing.js'
 import { startProxy } from '../../fixtures/references/proxy.js'
 import { serveStores } from '../../fixtures/server/serve-stores.js'
 import { listPages } from '../../src/catalog/list-pages.js'
@@ -14,7 +15,12 @@ async function openWatched(test: Test) {
     pushPending(local, url => openHttpRemote({ url }), { defaultRemote: proxy.url })
   const takeRequests = () =>
     proxy.requests.splice(0).map(request => request.replace(/^(\w+) .*\//, '$1 '))
-  return { local, served, push, takeRequests }
+  const takeBytes = () => {
+    const bytes = proxy.uploaded
+    proxy.uploaded = 0
+    return bytes
+  }
+  return { local, served, push, takeRequests, takeBytes }
 }
 
 t.test('a small push takes four requests, and one when the server has the content', async t => {
@@ -53,4 +59,19 @@ t.test('a thousand small versions of one collection share requests', async t => 
     committed.push(...page.map(({ id }) => id))
   }
   t.same(committed, logged, 'in the order in which they were logged')
+})
+
+t.test('of many files of which one changed, its piece of the manifest and it are sent', async t => {
+  const { local, push, takeRequests, takeBytes } = await openWatched(t)
+  await logListing(local, { files: 50_000 })
+  t.match(await push(), { synced: { length: 1 } })
+  const first = takeBytes()
+  takeRequests()
+  await logListing(local, { files: 50_000, changed: 31_000 })
+  t.match(await push(), { synced: [{ number: 1 }], sentBlobs: 1 })
+  t.same(takeRequests(), ['POST commit', 'POST missing', 'POST packs', 'POST commit'])
+  const second = takeBytes()
+  // A piece, and twice the list of pieces, which is as long as the version has files.
+  t.ok(second < 256 * 1024, `${second} bytes`)
+  t.ok(second < first / 4, `${second} bytes after ${first}`)
 })
