@@ -10,6 +10,7 @@ import type { Store } from '../store/store.js'
 import { applyPendingEdits, listPendingEdits } from './apply-pending-edits.js'
 import { checkRemoteVersion } from './check-remote-version.js'
 import { expectSameVersion } from './expect-same-version.js'
+import { findNewestLeft } from './find-newest-left.js'
 import { noteDeletion } from './learn-deletion.js'
 
 /** How long the remote may take before the local answer is given, in milliseconds. */
@@ -116,39 +117,32 @@ function answerHere({ version, asOf }: FoundVersion): ResolvedVersion {
   return { version, resolved: 'local', asOf, local: true }
 }
 
+/** @param options.given aliases that the version has as far as this store is concerned. */
 async function askRemote(
   store: Store,
   remote: Remote,
   name: ArtifactName,
-  { signal, timeout = TIMEOUT_MS, clock = () => new Date() }: ResolveOptions,
+  options: ResolveOptions & { given?: string[] },
 ): Promise<ResolvedVersion> {
+  const { clock = () => new Date(), given = [] } = options
   const { entity, project, selector } = name
-  const limit = new AbortController()
-  const timer = setTimeout(() => limit.abort(), timeout)
   const collection = { entity, project, name: name.name }
-  let answer: RemoteVersion
-  try {
-    answer = await remote.findVersion(collection, selector, {
-      signal: signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
-    })
-  } catch (error) {
-    if (!limit.signal.aborted || signal?.aborted) throw error
-    throw new ArtifactError(
-      'REMOTE_UNREACHABLE',
-      `${remote.url} did not answer within ${timeout / 1000} s`,
-      { cause: error, details: { url: remote.url, timeout } },
-    )
-  } finally {
-    clearTimeout(timer)
-  }
-  const checked = checkRemoteVersion(remote, answer.version)
+  const answer = await withinTimeout(remote, options, signal => {
+    return remote.findVersion(collection, selector, { signal })
+  })
+  const told = checkRemoteVersion(remote, answer.version)
+  const checked = { ...told, aliases: [...new Set([...told.aliases, ...given])] }
   if (checked.project !== project || checked.name !== name.name || !isMeant(checked, selector)) {
     throw new ArtifactError('REMOTE_INVALID', 'the remote answered another version than asked', {
       details: { url: remote.url, asked: name, answered: checked.id },
     })
   }
   const [deleted] = await store.catalog.findDeleted([checked.id])
-  if (deleted) throw deletedError(deleted)
+  if (deleted) {
+    if (selector.kind !== 'alias') throw deletedError(deleted)
+    // The remote does not know yet that the alias went with the version.
+    return askForLeft(store, remote, { ...name, selector }, options)
+  }
   const known = await store.catalog.getVersion(checked.id)
   const version: Version = {
     ...checked,
@@ -174,6 +168,52 @@ async function askRemote(
   await store.catalog.import({ version: content, ...bytes, storeId, asOf })
   // With what was changed here and is not known there yet.
   return { version: (await store.catalog.getVersion(version.id)) ?? version, ...answered }
+}
+
+/** What an alias names whose version was deleted here: nothing, but for `latest`. */
+async function askForLeft(
+  store: Store,
+  remote: Remote,
+  name: ArtifactName & { selector: { kind: 'alias' } },
+  options: ResolveOptions,
+): Promise<ResolvedVersion> {
+  const { entity, project, selector } = name
+  const { alias } = selector
+  const collection = { entity, project, name: name.name }
+  const left =
+    alias === 'latest' &&
+    (await withinTimeout(remote, options, signal => {
+      return findNewestLeft(store, remote, { ...collection, signal })
+    }))
+  if (left) {
+    const byId = { kind: 'id' as const, id: left }
+    return askRemote(store, remote, { ...name, selector: byId }, { ...options, given: [alias] })
+  }
+  const message = `"${project}/${name.name}" has no version ${alias}`
+  const details = { ...collection, selector: alias }
+  throw new ArtifactError('VERSION_NOT_FOUND', message, { details })
+}
+
+/** @throws `REMOTE_UNREACHABLE` when the remote takes too long. */
+async function withinTimeout<T>(
+  remote: Remote,
+  { signal, timeout = TIMEOUT_MS }: ResolveOptions,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController()
+  const timer = setTimeout(() => limit.abort(), timeout)
+  try {
+    return await ask(signal ? AbortSignal.any([signal, limit.signal]) : limit.signal)
+  } catch (error) {
+    if (!limit.signal.aborted || signal?.aborted) throw error
+    throw new ArtifactError(
+      'REMOTE_UNREACHABLE',
+      `${remote.url} did not answer within ${timeout / 1000} s`,
+      { cause: error, details: { url: remote.url, timeout } },
+    )
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function isMeant({ id, number, aliases }: Omit<Version, 'state'>, selector: Selector): boolean {

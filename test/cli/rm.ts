@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { makeContent, newId } from '../../fixtures/catalog/log-request.js'
@@ -104,6 +105,23 @@ t.test('versions that only the remote has are deleted from anywhere', async t =>
     ...{ code: 3, error: { code: 'VERSION_DELETED' } },
   })
   t.match((await elsewhere(['rm', 'p/birds:v3'])).code, 0)
+})
+
+t.test('the latest goes to what is left, wherever that is', async t => {
+  writeFileSync(join(folder, 'new.txt'), 'new')
+  await logDaily('ants', 3)
+  await cli(['sync'], { env: remote })
+  // Of none of these anything is here.
+  await elsewhere(['rm', 'p/ants:v2'])
+  t.match((await elsewhere(['show', 'p/ants', '--json'])).json, { version: 'v1' })
+  const put = ['put', 'new.txt', '-n', 'p/ants', '--incremental', '--json']
+  t.match((await elsewhere(put)).json, { version: 'v3', fileCount: 3 })
+  await elsewhere(['rm', 'p/ants:v0..v3'])
+  const none = await elsewhere(['show', 'p/ants', '--json'])
+  t.match(none, { code: 3, error: { code: 'VERSION_NOT_FOUND' } })
+  t.match((await elsewhere(put)).json, { version: 'v4', fileCount: 1 })
+  t.equal((await elsewhere(['sync'])).code, 0)
+  t.same(await list('p/ants', elsewhere), ['v4'])
 })
 
 t.test('what was never sent leaves its number to be sent', async t => {
