@@ -5,7 +5,7 @@ import type { Context } from '../context.js'
 
 /** Serves until the signal is aborted. */
 export async function server(
-  { listen, data, collectEvery }: { listen: string; data: string; collectEvery: number | null },
+  { listen, data, collectEvery }: { listen: string; data: string; collectEvery: number | 'never' },
   { env, signal, note }: Context,
 ): Promise<void> {
   const { host, port } = parseListen(listen)
@@ -17,7 +17,7 @@ export async function server(
     port,
     key,
     log: 'info',
-    ...(collectEvery !== null && { collectEvery }),
+    ...(collectEvery !== 'never' && { collectEvery }),
   })
   note(`artifactd server on ${running.url}, data in ${home}; Ctrl-C ends it`)
   await new Promise<void>(done => {

@@ -18,9 +18,9 @@ export function parseSize(text: string): number {
   throw new InvalidArgumentError('It is not a size such as 50GB or 512MiB.')
 }
 
-/** Milliseconds of a time such as `24h`; null for `never`. */
-export function parseInterval(text: string): number | null {
-  if (text === 'never') return null
+/** Milliseconds of a time such as `24h`, or `never`: commander makes an empty text of null. */
+export function parseInterval(text: string): number | 'never' {
+  if (text === 'never') return text
   const time = parseDuration(text)
   if (time) return time
   throw new InvalidArgumentError('It is not a time such as 24h or 30m, or never.')

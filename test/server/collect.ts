@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { runCli } from '../../fixtures/run-cli.js'
 import { seededBytes } from '../../fixtures/seeded-bytes.js'
+import { serveProcess } from '../../fixtures/serve-process.js'
 import { CATS, commitOf, makeVersion, recordsOf } from '../../fixtures/server/make-version.js'
 import { serveStores } from '../../fixtures/server/serve-stores.js'
 import { waitUntil } from '../../fixtures/wait-until.js'
@@ -74,6 +76,19 @@ t.test('a session goes on when another ends, and needs an id that is one', async
   })
   t.equal(answer.status, 400)
   t.match(await answer.json(), { error: { code: 'REQUEST_INVALID' } })
+})
+
+t.test('a server that never collects does not', async t => {
+  const home = join(t.testdir({}), 'server')
+  const server = await serveProcess(t, home, { collectEvery: 'never' })
+  const store = openStore(home)
+  t.teardown(() => store.close())
+  const dead = await addDead(store, 'dead')
+  // Takes longer than a collection.
+  const { json } = await runCli(['server', 'collect', '--data', home, '--dry-run', '--json'])
+  t.ok(json.freedBytes >= LARGE)
+  t.not((await store.catalog.locate([dead]))[0], null)
+  await server.stop()
 })
 
 t.test('a server collects by itself', async t => {
