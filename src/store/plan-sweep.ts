@@ -31,6 +31,8 @@ export interface PlanOptions {
   /** Which of the synced versions a remote has just now. Default: none is evicted. */
   listHeld?: ((synced: Root[]) => Promise<Set<string>>) | undefined
   signal?: AbortSignal | undefined
+  /** Default: the clock of the system. */
+  clock?: (() => Date) | undefined
 }
 
 /** A pack of which some is needed. */
@@ -57,7 +59,7 @@ export interface SweepPlan {
 
 /** Finds out what of a store can go: what nothing needs, and what must be evicted for a limit. */
 export async function planSweep(store: Store, options: PlanOptions): Promise<SweepPlan> {
-  const { signal, limit } = options
+  const { signal, limit, clock = () => new Date() } = options
   const candidates = limit === undefined ? [] : await listCandidates(store, options)
   const labels = new Map(candidates.map(({ id }, index) => [id, EVICTED + 1 + index]))
   const exposed = listExposed(store.home).map(locationKey)
@@ -80,7 +82,7 @@ export async function planSweep(store: Store, options: PlanOptions): Promise<Swe
   const evictable = limit !== undefined && bytes > limit
   const last = EVICTED + candidates.length
   const cutoff = evictable ? await findCutoff(store, table, { limit, last, signal }) : EVICTED
-  const found = await measure(store, { table, cutoff, files, signal })
+  const found = await measure(store, { table, cutoff, files, signal, now: clock().getTime() })
   return {
     ...found,
     bytes,
@@ -139,11 +141,13 @@ async function measure(
     cutoff,
     files,
     signal,
+    now,
   }: {
     table: KeyTable
     cutoff: number
     files: ReturnType<typeof listStoredFiles>
     signal: AbortSignal | undefined
+    now: number
   },
 ) {
   const packs = new Map<string, { liveBytes: number }>()
@@ -168,14 +172,14 @@ async function measure(
   for (const { size, task } of files) {
     if (task.do === 'object') {
       const key: BlobKey = { kind: 'blob', digest: task.digest, size }
-      if (indexed.get(locationKey(key)) > 0 || !isOld(join(store.home, task.path))) continue
+      if (indexed.get(locationKey(key)) > 0 || !isOld(join(store.home, task.path), now)) continue
       objects.push(key)
       deadBytes += size
       continue
     }
     const { packId } = task
     const pack = packs.get(packId)
-    if (!pack && !isOld(join(store.home, task.path))) continue
+    if (!pack && !isOld(join(store.home, task.path), now)) continue
     if (!pack || pack.liveBytes === 0) deadPacks.push({ packId, size })
     else
       partPacks.push({ packId, size, deadBytes: Math.max(0, size - EMPTY_PACK - pack.liveBytes) })
@@ -186,7 +190,7 @@ async function measure(
 }
 
 /** Whoever brings a file in tells the catalog within moments. */
-function isOld(path: string): boolean {
+function isOld(path: string, now: number): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false })
-  return stat !== undefined && Date.now() - stat.ctimeMs > UNKNOWN_MS
+  return stat !== undefined && now - stat.ctimeMs > UNKNOWN_MS
 }

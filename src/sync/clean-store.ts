@@ -19,6 +19,8 @@ export interface CleanOptions {
   remote?: Remote | null
   dryRun?: boolean | undefined
   signal?: AbortSignal | undefined
+  /** Default: the clock of the system. */
+  clock?: () => Date
 }
 
 export interface CleanResult extends SweepResult {
@@ -32,7 +34,7 @@ export interface CleanResult extends SweepResult {
  * @throws as `sweepStore`.
  */
 export async function cleanStore(store: Store, options: CleanOptions = {}): Promise<CleanResult> {
-  const { limit, remote = null, dryRun, signal } = options
+  const { limit, remote = null, dryRun, signal, clock } = options
   const lock = await waitForLock(store.home, signal)
   let reason: ArtifactError | undefined
   const listHeld = async (synced: Root[]) => {
@@ -48,7 +50,7 @@ export async function cleanStore(store: Store, options: CleanOptions = {}): Prom
     }
   }
   try {
-    const result = await sweepStore(store, { limit, listHeld, dryRun, signal })
+    const result = await sweepStore(store, { limit, listHeld, dryRun, signal, clock })
     return { ...result, ...(reason && { reason }) }
   } finally {
     await lock.release()
