@@ -9,6 +9,7 @@ import { listDeleted } from './routes/list-deleted.js'
 import { listEdges } from './routes/list-edges.js'
 import { listMissing } from './routes/list-missing.js'
 import { listVersions } from './routes/list-versions.js'
+import { measureFreed } from './routes/measure-freed.js'
 import { receivePack } from './routes/receive-pack.js'
 
 /** The native API over a store: every route that docs/protocol.md describes. */
@@ -22,6 +23,7 @@ export function listRoutes(store: Store, pool: ReceivePool): RouteOptions[] {
     findVersion(store),
     listVersions(store),
     listDeleted(store),
+    measureFreed(store),
     listEdges(store),
   ]
 }

@@ -40,6 +40,7 @@ t.test('content types and limits are those of the code', t => {
   const mib = messages.MAX_COMMIT_BYTES / 2 ** 20
   const items = messages.MAX_ITEMS.toLocaleString('en')
   t.match(text, `| items in a commit | ${items}, and ${mib} MiB of JSON`)
+  t.match(text, `up to ${messages.MAX_FREED_IDS.toLocaleString('en')} versions were deleted`)
   t.match(text, `up to ${messages.MAX_IDS.toLocaleString('en')} versions were deleted`)
   t.match(text, `| an answer in JSON, to a client | ${messages.MAX_ANSWER_BYTES / 2 ** 20} MiB |`)
   t.end()

@@ -1,7 +1,7 @@
 import { deleteVersions } from '../../src/artifact/delete-versions.js'
+import { type FreedBytes, measureFreed } from '../../src/artifact/measure-freed.js'
 import type { Workspace } from '../../src/artifact/workspace.js'
 import { groupByCollection } from '../../src/model/group-by-collection.js'
-import { measureFreed } from '../../src/store/measure-freed.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
 import { type DoomedVersion, holdersOf, type RemovalRule, selectDoomed } from '../select-doomed.js'
@@ -14,21 +14,19 @@ export async function rm(
 ): Promise<Result> {
   const workspace = openContext(context)
   const { doomed, held } = await selectDoomed(workspace, names, { ...rule, context })
-  const ids = new Set(doomed.map(({ id }) => id))
-  const { signal } = context
-  const freedBytes = dryRun ? await measureFreed(workspace.store, ids, { signal }) : undefined
+  const freed = dryRun ? await measureFreed(workspace, doomed, context) : undefined
   if (!dryRun) await deleteAll(workspace, doomed, rule)
   const data = {
     versions: doomed.map(toRow),
     kept: held.map(toRow),
     dryRun,
-    ...(freedBytes !== undefined && { freedBytes }),
+    ...(freed && { freedBytes: freed.local, remoteFreedBytes: freed.remote }),
   }
   const verb = dryRun ? 'would delete' : 'deleted'
   const lines = [
     ...doomed.map(version => `${verb}  ${describe(version)}`),
     ...held.map(version => `kept  ${describe(version)}  (${holdersOf(version).join(', ')})`),
-    summarize(doomed.length, freedBytes),
+    summarize(doomed.length, freed),
   ]
   return { data, text: lines.join('\n') }
 }
@@ -66,11 +64,14 @@ function describe({ project, name, number, size, createdAt, state }: DoomedVersi
   return `${label}  ${formatBytes(size)}, of ${createdAt.slice(0, 10)}${unsent}`
 }
 
-function summarize(deleted: number, freedBytes: number | undefined): string {
+function summarize(deleted: number, freed: FreedBytes | undefined): string {
   const what = count(deleted, 'version')
-  if (freedBytes === undefined) {
-    if (deleted === 0) return 'nothing to delete'
-    return `${what} deleted; \`artifact cache clean\` frees what nothing else needs`
-  }
-  return `${what} would be deleted; \`artifact cache clean\` would free ${formatBytes(freedBytes)} here`
+  if (deleted === 0) return 'nothing to delete'
+  if (!freed) return `${what} deleted; \`artifact cache clean\` frees what nothing else needs`
+  const there =
+    freed.remote === null ? '' : `, and a collection ${formatBytes(freed.remote)} on the remote`
+  return (
+    `${what} would be deleted; ` +
+    `\`artifact cache clean\` would free ${formatBytes(freed.local)} here${there}`
+  )
 }

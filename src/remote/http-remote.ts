@@ -30,6 +30,7 @@ import {
   capabilitiesMessage,
   commitAnswer,
   deletedAnswer,
+  freedAnswer,
   KEYS_TYPE,
   listAnswer,
   MAX_COMMIT_BYTES,
@@ -190,6 +191,13 @@ class HttpRemote implements Remote {
     const deleted = (await readMessage(answer, deletedAnswer)).ids
     if (deleted.every(id => asked.has(id))) return deleted
     throw invalidAnswer('it names a version that was not asked for', answer)
+  }
+
+  async measureFreed(entity: string, ids: string[], { signal }: CallOptions = {}): Promise<number> {
+    const body = JSON.stringify({ ids })
+    const request = { method: 'POST', type: 'application/json', body, signal } as const
+    const answer = await this.#transport.request([...entityPath(entity), 'freed'], request)
+    return (await readMessage(answer, freedAnswer)).bytes
   }
 
   async listEdges(

@@ -30,6 +30,8 @@ export const INDICES_TYPE = 'application/vnd.artifactd.indices'
 export const MAX_KEYS = 10_000
 /** Ids of versions in one request: about 180 KB. */
 export const MAX_IDS = 5000
+/** Ids of versions that are to be deleted together: about 3.5 MB. */
+export const MAX_FREED_IDS = 100_000
 /** Items, and bytes of JSON, in one commit. The client slices at half: one long item may go alone. */
 export const MAX_ITEMS = 1000
 export const MAX_COMMIT_BYTES = 16 * 1024 * 1024
@@ -174,6 +176,10 @@ export const sendAnswer = z.object({
 export const deletedRequest = z.strictObject({ ids: z.array(hexId).max(MAX_IDS) })
 
 export const deletedAnswer = z.object({ ids: z.array(hexId) })
+
+export const freedRequest = z.strictObject({ ids: z.array(hexId).max(MAX_FREED_IDS) })
+
+export const freedAnswer = z.object({ bytes: count })
 
 export const versionAnswer = z.object({ version })
 

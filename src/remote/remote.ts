@@ -114,6 +114,11 @@ export interface Remote {
   ): Promise<Page<VersionSummary>>
   /** Which of these versions of the entity were deleted, by their ids. At most `MAX_IDS` a call. */
   listDeleted(entity: string, ids: string[], options?: CallOptions): Promise<string[]>
+  /**
+   * Bytes that the other side could let go if these versions were deleted: what no other version
+   * needs, as it is stored. At most `MAX_FREED_IDS` a call, which may take long.
+   */
+  measureFreed(entity: string, ids: string[], options?: CallOptions): Promise<number>
   /** As `Catalog.listEdges`, of versions of this entity. */
   listEdges(
     entity: string,

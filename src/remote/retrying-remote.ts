@@ -67,6 +67,8 @@ export function retryRemote(remote: Remote, options: RetryOptions = {}): Remote 
       retry(() => remote.listVersions(filter, after, options), options),
     listDeleted: (entity, ids, options) =>
       retry(() => remote.listDeleted(entity, ids, options), options),
+    measureFreed: (entity, ids, options) =>
+      retry(() => remote.measureFreed(entity, ids, options), options),
     listEdges: (entity, queries, after, options) =>
       retry(() => remote.listEdges(entity, queries, after, options), options),
   }

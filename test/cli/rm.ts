@@ -42,7 +42,7 @@ async function logDaily(name: string, count: number, aliases: Record<number, str
 t.test('a dry run says what would go, and which bytes nothing else needs', async t => {
   await logDaily('cats', 6, { 1: 'best' })
   const planned = await cli(['rm', 'p/cats:v2..v3', '--dry-run', '--json'])
-  t.match(planned, { code: 0, json: { dryRun: true, kept: [] } })
+  t.match(planned, { code: 0, json: { dryRun: true, kept: [], remoteFreedBytes: null } })
   t.same(numbers(planned.json.versions), ['v2', 'v3'])
   const { freedBytes } = planned.json
   t.ok(freedBytes > 2 * LARGE && freedBytes < 2 * LARGE + 2000, `${freedBytes}`)
@@ -95,6 +95,10 @@ t.test('versions that only the remote has are deleted from anywhere', async t =>
   t.equal((await cli(['sync'], { env: remote })).code, 0)
   const planned = await elsewhere(['rm', 'p/birds', '--keep', '2', '--dry-run', '--json'])
   t.match(planned.json, { freedBytes: 0, versions: [{ version: 'v0', local: false }] })
+  const { remoteFreedBytes } = planned.json
+  t.ok(remoteFreedBytes > 3 * LARGE && remoteFreedBytes < 3 * LARGE + 5000, `${remoteFreedBytes}`)
+  const args = ['rm', 'p/birds:v0', '--dry-run']
+  t.match((await elsewhere(args)).stdout, /would free 0 B here, and a collection 29\d KiB on the/)
   const removed = await elsewhere(['rm', 'p/birds', '--keep', '2', '--json'])
   t.same(numbers(removed.json.versions), ['v0', 'v1', 'v2'])
   t.same(await list('p/birds', elsewhere), ['v3', 'v4'], 'before the remote knows')

@@ -22,6 +22,7 @@ const CALLS: Record<string, (remote: Remote) => Promise<unknown>> = {
   findVersion: remote => remote.findVersion(CATS, LATEST),
   listVersions: remote => remote.listVersions({ entity: 'default' }),
   listDeleted: remote => remote.listDeleted('default', [STORE]),
+  measureFreed: remote => remote.measureFreed('default', [STORE]),
   listEdges: remote => remote.listEdges('default', [{ role: 'input', versionId: STORE }]),
 }
 

@@ -82,6 +82,7 @@ function breakTransfers(remote: Remote, { failures, after }: { failures: number;
       remote.findVersion(collection, selector, options),
     listVersions: (filter, next, options) => remote.listVersions(filter, next, options),
     listDeleted: (entity, ids, options) => remote.listDeleted(entity, ids, options),
+    measureFreed: (entity, ids, options) => remote.measureFreed(entity, ids, options),
     listEdges: (entity, queries, next, options) => remote.listEdges(entity, queries, next, options),
     async send(entity, records, options) {
       if (++attempts.send > failures) return remote.send(entity, records, options)

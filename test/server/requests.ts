@@ -220,6 +220,8 @@ t.test('garbage is refused with a code, never answered with 500', async t => {
       JSON_TYPE,
       JSON.stringify({ ids: Array(5001).fill('f'.repeat(32)) }),
     ],
+    ['ENTITY_NOT_FOUND', `${api}/entities/acme/freed`, JSON_TYPE, '{"ids":[]}'],
+    ['REQUEST_INVALID', `${api}/entities/default/freed`, JSON_TYPE, '{"ids":["x"]}'],
     ['REQUEST_INVALID', `${api}/versions`, undefined, undefined],
     ['REQUEST_INVALID', `${api}/versions?entity=default&entity=acme`, undefined, undefined],
     ['REQUEST_INVALID', `${api}/versions?entity=default&state=x`, undefined, undefined],
@@ -254,6 +256,8 @@ t.test('garbage is refused with a code, never answered with 500', async t => {
     t.ok(answer.status >= 400 && answer.status < 500, `${what}: ${answer.status}`)
     t.equal(answer.store, served.id)
   }
+  const most = JSON.stringify({ ids: Array(100_000).fill('f'.repeat(32)) })
+  t.equal((await ask(`${api}/entities/default/freed`, JSON_TYPE, most)).status, 200)
 })
 
 t.test('what is not HTTP gets a coded answer', async t => {
