@@ -52,9 +52,10 @@ export function defineChanging(program: Program, context: Context, print: Print)
       ).argParser(parseTime),
     )
     .addOption(
-      new Option('--keep <number>', 'all of NAME but so many of the newest (default: 1)').argParser(
-        parseCount,
-      ),
+      new Option(
+        '--keep <number>',
+        'versions of NAME but so many of the newest (default: 1)',
+      ).argParser(parseCount),
     )
     .option('--delete-aliases', 'also what has aliases besides latest')
     .option('--dry-run', 'only say what would go, and what that frees')

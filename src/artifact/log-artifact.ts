@@ -50,6 +50,7 @@ export function logArtifact(
   const { store, settings } = workspace
   const request = { logId: newId(), target: { remote: settings.remote } }
   return startLog(workspace, artifact, options, async (stored, storeAgain) => {
+    let moved: unknown
     for (let content = stored; ; content = await storeAgain()) {
       try {
         const answer = await store.catalog.log({ ...request, ...content })
@@ -57,7 +58,8 @@ export function logArtifact(
         return { version: await expectVersion(store, answer.id), unchanged: answer.unchanged }
       } catch (error) {
         // Another writer was faster: what it logged is what this one is merged onto.
-        if (!isArtifactError(error, 'LATEST_MOVED')) throw error
+        if (!isArtifactError(error, 'LATEST_MOVED') || error.details.latest === moved) throw error
+        moved = error.details.latest
       }
     }
   })

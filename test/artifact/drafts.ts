@@ -4,6 +4,8 @@ import t, { type Test } from 'tap'
 import { listEntries } from '../../fixtures/list-entries.js'
 import { listRows } from '../../fixtures/list-rows.js'
 import { useHome } from '../../fixtures/use-home.js'
+import { sharedStore } from '../../src/artifact/shared-store.js'
+import { ArtifactError } from '../../src/errors.js'
 import { Artifact, init, Table } from '../../src/index.js'
 
 const METADATA = { split: 'train', sizes: [1, 2] }
@@ -202,4 +204,21 @@ t.test('incremental artifacts that are logged at once keep each other', async t 
     (await listEntries(latest)).filter(path => path.startsWith('more/')),
     paths,
   )
+})
+
+t.test('a latest that nothing moved is no reason to go on for ever', async t => {
+  const { home } = useHome(t)
+  const run = await init({ project: 'p' })
+  const { catalog } = sharedStore(home)
+  const tries: (string | null | undefined)[] = []
+  let latest = 0
+  catalog.log = async ({ ifLatest }) => {
+    tries.push(ifLatest)
+    latest = Math.min(latest + 1, 3)
+    throw new ArtifactError('LATEST_MOVED', 'moved', { details: { latest: `${latest}` } })
+  }
+  const artifact = new Artifact({ name: 'cats', type: 'dataset', incremental: true })
+  await artifact.newFile('a.txt', 'a')
+  await t.rejects(run.logArtifact(artifact).committed, { code: 'LATEST_MOVED' })
+  t.equal(tries.length, 4, 'while others log, it is tried again')
 })
