@@ -41,6 +41,18 @@ export interface EncodedBatch {
   storedLength: number
 }
 
+/** The records of plain bytes as they are, without a copy of these. */
+export function encodePlain(keys: PlainKey[], plain: Uint8Array): EncodedBatch {
+  const encoded: Uint8Array[] = []
+  let at = 0
+  for (const key of keys) {
+    const body = plain.subarray(at, at + key.size)
+    encoded.push(...encodeRecord(headerOf(key, { encoding: 0, storedLength: key.size }), body))
+    at += key.size
+  }
+  return { encoded, storedLength: at }
+}
+
 /**
  * Makes records for the wire, compressed where that pays. It learns from those before, for they
  * are often alike.
@@ -97,21 +109,14 @@ export class BatchEncoder {
     compress: boolean,
   ): void {
     let at = 0
-    for (const { kind, digest, size, pays } of keys) {
+    for (const key of keys) {
+      const { size, pays } = key
       const body = plain.subarray(at, at + size)
       const frame = compress && pays !== false ? this.#compress(body, pays) : undefined
       const stored = frame ?? body
-      const encoding: Encoding = frame ? 1 : 0
-      const header = {
-        kind: KIND_NUMBERS[kind],
-        algorithm: ALGORITHMS[algorithmOf(digest)].id,
-        encoding,
-        digest: digestBytes(digest),
-        plainLength: size,
-        storedLength: stored.length,
-      }
-      target.storedLength += stored.length
-      target.addRecord(header, stored)
+      const storedLength = stored.length
+      target.storedLength += storedLength
+      target.addRecord(headerOf(key, { encoding: frame ? 1 : 0, storedLength }), stored)
       at += size
     }
   }
@@ -130,6 +135,26 @@ export class BatchEncoder {
   }
 }
 
+function headerOf(
+  { kind, digest, size }: BlobKey,
+  { encoding, storedLength }: { encoding: Encoding; storedLength: number },
+): RawHeader {
+  return {
+    kind: KIND_NUMBERS[kind],
+    algorithm: ALGORITHMS[algorithmOf(digest)].id,
+    encoding,
+    digest: digestBytes(digest),
+    plainLength: size,
+    storedLength,
+  }
+}
+
+function encodeRecord(header: RawHeader, stored: Uint8Array): Uint8Array[] {
+  const trailer = Buffer.allocUnsafe(RECORD_TRAILER_BYTES)
+  trailer.writeUInt32LE(crc32(stored))
+  return [Buffer.from(writeRecordHeader(header)), stored, trailer]
+}
+
 /** Collects the bytes of records; they are copied only if there is something new among them. */
 class Target {
   storedLength = 0
@@ -141,9 +166,7 @@ class Target {
   }
 
   addRecord(header: RawHeader, stored: Uint8Array): void {
-    const trailer = Buffer.allocUnsafe(RECORD_TRAILER_BYTES)
-    trailer.writeUInt32LE(crc32(stored))
-    this.#parts.push(Buffer.from(writeRecordHeader(header)), stored, trailer)
+    this.#parts.push(...encodeRecord(header, stored))
     this.#isNew = true
   }
 

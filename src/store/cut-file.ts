@@ -7,6 +7,9 @@ import { readAt } from '../pack/read-at.js'
 /** Read at once; the start of a chunk that does not end in it is read again. */
 const WINDOW_BYTES = 4 * 1024 * 1024
 
+/** Used again: of a large file there would be one a part, and memory is taken faster than freed. */
+let window: Buffer | undefined
+
 /** A chunk of a file, which is a blob, and what `judge` said of its bytes. */
 export interface JudgedChunk extends BlobKey {
   pays: boolean
@@ -29,7 +32,7 @@ export function cutFile(
   { path, size, start, length }: FilePart,
   { hasher, judge }: { hasher: Hasher; judge: (bytes: Uint8Array) => boolean },
 ): JudgedChunk[] {
-  const window = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, size - start))
+  window ??= Buffer.allocUnsafeSlow(WINDOW_BYTES)
   const end = Math.min(size, start + length)
   const chunks: JudgedChunk[] = []
   const fd = openSync(path, 'r')

@@ -1,4 +1,9 @@
-import type { BatchPart, EncodedBatch, PlainKey } from '../pack/encode-batch.js'
+import {
+  type BatchPart,
+  type EncodedBatch,
+  encodePlain,
+  type PlainKey,
+} from '../pack/encode-batch.js'
 import type { WireItem, WireRecord, WireRun } from '../pack/encode-pack-stream.js'
 import type { WirePool } from './wire-pool.js'
 
@@ -19,6 +24,9 @@ export type RunSource = (WireItem | PlainRun) & {
   onSent?: () => void
 }
 
+/** It goes out as it is. */
+type ReadyItem = WireItem & { onSent?: () => void }
+
 interface Batch {
   keys: PlainKey[]
   parts: BatchPart[]
@@ -33,8 +41,8 @@ export interface EncodeOptions {
 
 /**
  * The same records in the same order, made in other threads. Long ones, whose bodies are read as
- * they are sent, and such as say an encoding, also 0, go as they are. Memory is bounded by some
- * megabytes a thread.
+ * they are sent, such as say an encoding, also 0, and runs in which compressing pays nowhere go as
+ * they are. Memory is bounded by some megabytes a thread.
  */
 export async function* encodeRuns(
   items: AsyncIterable<RunSource>,
@@ -58,7 +66,9 @@ export async function* encodeRuns(
       }
       const most = isBatch ? pool.size * BATCHES_A_THREAD : 0
       while (open.length > most) yield* finish()
-      if (!isBatch) yield some
+      if (isBatch) continue
+      yield some
+      some.onSent?.()
     }
     while (open.length > 0) yield* finish()
   } finally {
@@ -69,17 +79,17 @@ export async function* encodeRuns(
 /** Short records in batches, and the others one by one. */
 async function* cutBatches(
   items: AsyncIterable<RunSource>,
-): AsyncGenerator<Batch | WireRecord, void, undefined> {
+): AsyncGenerator<Batch | ReadyItem, void, undefined> {
   let batch = emptyBatch()
   for await (const item of items) {
-    const short = 'encoded' in item || 'plain' in item || isShort(item)
+    const short = isBatched(item)
     if (short) addTo(batch, item)
     const full = batch.bytes >= BATCH_BYTES || batch.parts.length >= BATCH_PARTS
     if (batch.parts.length > 0 && (full || !short)) {
       yield batch
       batch = emptyBatch()
     }
-    if (!short) yield item
+    if (!short) yield asItIs(item)
   }
   if (batch.parts.length > 0) yield batch
 }
@@ -88,16 +98,25 @@ function emptyBatch(): Batch {
   return { keys: [], parts: [], bytes: 0, onSent: [] }
 }
 
+type BatchedItem = (WireRun | PlainRun | ShortRecord) & { onSent?: () => void }
+
+/** Of plain bytes it may be known that compressing them pays nowhere: then there is nothing to do. */
+function isBatched(item: RunSource): item is BatchedItem {
+  if ('plain' in item) return item.keys.some(({ pays }) => pays !== false)
+  return 'encoded' in item || isShort(item)
+}
+
+function asItIs(item: RunSource): ReadyItem {
+  return 'plain' in item ? { ...item, ...encodePlain(item.keys, item.plain) } : item
+}
+
 type ShortRecord = WireRecord & { body: Uint8Array }
 
 function isShort(record: WireRecord): record is ShortRecord {
   return record.body instanceof Uint8Array && record.encoding === undefined
 }
 
-function addTo(
-  batch: Batch,
-  item: (WireRun | PlainRun | ShortRecord) & { onSent?: () => void },
-): void {
+function addTo(batch: Batch, item: BatchedItem): void {
   if (item.onSent) batch.onSent.push(item.onSent)
   if ('encoded' in item) {
     for (const key of item.keys) batch.keys.push(key)

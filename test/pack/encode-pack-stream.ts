@@ -3,6 +3,7 @@ import t from 'tap'
 import { chunks, collect } from '../../fixtures/pack/chunks.js'
 import { parseWhole } from '../../fixtures/pack/parse-whole.js'
 import { digestOf } from '../../fixtures/pack/small-records.js'
+import { encodePlain } from '../../src/pack/encode-batch.js'
 import { encodePackStream, type WireRecord } from '../../src/pack/encode-pack-stream.js'
 
 t.test('many small records go out in few chunks', async t => {
@@ -50,4 +51,22 @@ t.test('a body of another length cuts the pack', async t => {
       })
     }
   }
+})
+
+t.test('plain bytes become records without being copied', async t => {
+  const plain = Buffer.from('one and two')
+  const keys = ['one', ' and ', 'two'].map(text => {
+    const digest = digestOf('md5', text)
+    return { kind: 'blob', digest, size: text.length, pays: false } as const
+  })
+  const { encoded, storedLength } = encodePlain(keys, plain)
+  t.equal(storedLength, plain.length)
+  t.equal(encoded.filter(({ buffer }) => buffer === plain.buffer).length >= 3, true)
+  const run = { keys, storedLength, encoded }
+  const { seen, error } = await parseWhole(encodePackStream([run]))
+  t.equal(error, null)
+  t.same(
+    seen.map(({ bytes }) => Buffer.from(bytes, 'hex').toString()),
+    ['one', ' and ', 'two'],
+  )
 })
