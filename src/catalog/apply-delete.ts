@@ -8,6 +8,7 @@ import { keyRange, keys } from './keys.js'
 import { leaveNumber } from './place-number.js'
 import { answerDelete } from './plan-delete.js'
 import { listPendingOf } from './plan-rename.js'
+import { putEdge } from './put-edge.js'
 import { putPending } from './put-pending.js'
 import type { JournalRecord } from './records.js'
 import type { Transaction } from './transaction.js'
@@ -25,8 +26,8 @@ export async function applyDelete(
   txn.put(keys.answer(logId), answerDelete(first, conflicts))
   for (const { id, number } of versions) {
     const row = await txn.get<VersionRow>(keys.version(id))
-    const { settled = true, remoteId } = row ?? {}
-    const known = { settled, ...(remoteId !== undefined && { remoteId }) }
+    const { settled = true, remoteId, run } = row ?? {}
+    const known = { settled, ...(remoteId !== undefined && { remoteId }), ...(run && { run }) }
     await putDeleted(txn, { id, ...collection, type: row?.type ?? type, number, ...known, at })
   }
   const gone = new Set(ids)
@@ -40,9 +41,11 @@ export async function applyDelete(
 /** A version that was deleted before it was sent here has its number, and nothing else. */
 export async function applySkip(
   txn: Transaction,
-  { at, logId, versionId: id, entity, project, name, type, number }: JournalRecord & { t: 'skip' },
+  { at, logId, versionId: id, number, run, ...version }: JournalRecord & { t: 'skip' },
 ): Promise<void> {
+  const { entity, project, name, type } = version
   txn.put(keys.answer(logId), { id, number, unchanged: false } satisfies LogAnswer)
+  if (run) putEdge(txn, { role: 'output', run, version: { id, entity, project, name, type } })
   await putDeleted(txn, { id, entity, project, name, type, number, settled: true, at })
 }
 

@@ -1,4 +1,4 @@
-import type { CollectionName } from '../model/version.js'
+import type { CollectionName, RunInfo } from '../model/version.js'
 import type { Conflict, VersionChange } from '../model/version-change.js'
 import type { LogAnswer, LogRequest, Page, VersionFilter } from './catalog.js'
 
@@ -27,6 +27,8 @@ export interface SkipRequest extends CollectionName {
   logId: string
   versionId: string
   type: string
+  /** The run that had logged it. */
+  run?: RunInfo
 }
 
 /** What is left of a version that was deleted. */
@@ -40,6 +42,8 @@ export interface DeletedVersion extends CollectionName {
   /** ISO 8601. */
   at: string
   remoteId?: string
+  /** The run that had logged it, if it was here. */
+  run?: RunInfo
 }
 
 /** Most versions in one deletion. */

@@ -12,7 +12,7 @@ export type CommitItem =
   /** Those that an alias other than `latest` names stay, unless `deleteAliases`. */
   | { kind: 'delete'; logId: string; ids: string[]; deleteAliases: boolean }
   /** Gives its number to a version that was deleted before it was sent. */
-  | { kind: 'skip'; logId: string; versionId: string; type: string }
+  | { kind: 'skip'; logId: string; versionId: string; type: string; run?: RunInfo }
   | { kind: 'edit'; logId: string; versionId: string; change: VersionChange }
   /** Adds a part, with an id of its own, to the open version of this distributed id. */
   | { kind: 'upsert'; logId: string; distributedId: string; version: VersionContent }

@@ -118,6 +118,7 @@ export const commitRequest = z.object({
           logId,
           versionId: z.string(),
           type: z.string(),
+          run: run.optional(),
         }),
         z.object({
           kind: z.literal('edit'),

@@ -1,4 +1,5 @@
 import { deletedError } from '../catalog/plan-delete.js'
+import { checkRun } from '../model/check-run.js'
 import type { CommitItem, CommitResult } from '../model/commit.js'
 import { checkId, checkType } from '../model/names.js'
 import type { CollectionName } from '../model/version.js'
@@ -26,7 +27,8 @@ export async function acceptSkip(
 ): Promise<CommitResult> {
   const versionId = checkId(item.versionId)
   const type = checkType(item.type, name)
-  const request = { logId, versionId, type, entity, project, name }
+  const run = item.run && checkRun(item.run)
+  const request = { logId, versionId, type, entity, project, name, ...(run && { run }) }
   return { status: 'committed', ...(await catalog.skip(request)) }
 }
 

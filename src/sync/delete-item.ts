@@ -26,7 +26,8 @@ export async function skipItem(
   const { logId, versionId, type } = item
   const [deleted] = await context.store.catalog.findDeleted([versionId])
   if (item.kind !== 'version' || !deleted) return undefined
-  return { item, commit: { kind: 'skip', logId, versionId, type } }
+  const { run } = deleted
+  return { item, commit: { kind: 'skip', logId, versionId, type, ...(run && { run }) } }
 }
 
 /** Conflicts with the ids that their versions have here. */

@@ -4,6 +4,7 @@ import { useHome } from '../../fixtures/use-home.js'
 import { startServer } from '../../server/start-server.js'
 import { sharedStore } from '../../src/artifact/shared-store.js'
 import { Artifact, init } from '../../src/index.js'
+import { openHttpRemote } from '../../src/remote/http-remote.js'
 
 const { folder } = useHome(t)
 const server = await startServer({ home: join(folder, 'server'), host: '127.0.0.1', port: 0 })
@@ -57,4 +58,15 @@ t.test('it is gone on the remote and elsewhere, and lineage tells it', async t =
     { role: 'input', versionId: next.id },
   ])
   t.match(items, [{ version: { number: 1, state: 'deleted' }, run: { id: there.id } }])
+})
+
+t.test('the run that logged what was never sent is told of all the same', async t => {
+  const remote = server.url
+  const { run, logged } = await log('a', { name: 'unsent', remote })
+  await logged.delete()
+  const { logged: next } = await log('b', { name: 'unsent', remote })
+  await next.wait()
+  const query = { role: 'output' as const, run: { id: run.id, project: 'p' } }
+  const { items } = await openHttpRemote({ url: remote }).listEdges('default', [query])
+  t.match(items, [{ version: { id: logged.id, number: 0, state: 'deleted' } }])
 })
