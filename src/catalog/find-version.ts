@@ -90,9 +90,12 @@ async function withRow(db: Database, version: Version): Promise<FoundVersion> {
 
 /** See `Catalog.getVersion`. */
 export async function getVersion(db: Database, id: string): Promise<Version | null> {
-  const row = (await db.get(keys.version(id))) as VersionRow | undefined
+  // Both as of one moment: a commit may delete the version meanwhile.
+  const [row, pieces] = (await db.getMany([keys.version(id), keys.pieces(id)])) as [
+    VersionRow | undefined,
+    Piece[],
+  ]
   if (!row) return null
-  const pieces = (await db.get(keys.pieces(id))) as Piece[]
   const aliases = await listAliases(db, row)
   const { settled: _, external: __, error: ___, remoteId: ____, edited: _____, ...content } = row
   return { ...content, pieces, aliases: aliases.get(id) ?? [] }
