@@ -5,6 +5,8 @@ import { startProxy } from '../../fixtures/references/proxy.js'
 import { serveStores } from '../../fixtures/server/serve-stores.js'
 import { listPages } from '../../src/catalog/list-pages.js'
 import { openHttpRemote } from '../../src/remote/http-remote.js'
+import { openStore } from '../../src/store/store.js'
+import { pullVersion } from '../../src/sync/pull.js'
 import { pushPending } from '../../src/sync/push.js'
 
 /** A store and a real server, with a watch on what goes between them. */
@@ -20,7 +22,8 @@ async function openWatched(test: Test) {
     proxy.uploaded = 0
     return bytes
   }
-  return { local, served, push, takeRequests, takeBytes }
+  const remote = openHttpRemote({ url: proxy.url })
+  return { local, served, remote, push, takeRequests, takeBytes }
 }
 
 t.test('a small push takes four requests, and one when the server has the content', async t => {
@@ -74,4 +77,22 @@ t.test('of many files of which one changed, its piece of the manifest and it are
   // A piece, and twice the list of pieces, which is as long as the version has files.
   t.ok(second < 256 * 1024, `${second} bytes`)
   t.ok(second < first / 4, `${second} bytes after ${first}`)
+})
+
+t.test('many new files take a request for each ten thousand, there and back', async t => {
+  const { local, remote, push, takeRequests } = await openWatched(t)
+  const files = Array.from({ length: 12_000 }, (_, n) => [`${n}.txt`, `file ${n}`])
+  const { id } = await logFiles(local, Object.fromEntries(files))
+  t.match(await push(), { synced: { length: 1 }, sentBlobs: 12_000 })
+  const commit = 'POST commit'
+  const missing = 'POST missing'
+  t.same(takeRequests(), [commit, missing, missing, 'POST packs', commit])
+
+  const elsewhere = openStore(t.testdir())
+  t.teardown(() => elsewhere.close())
+  const name = { entity: 'default', project: 'p', name: 'cats' }
+  await pullVersion(elsewhere, remote, await remote.findVersion(name, { kind: 'id', id }))
+  const [find, ...fetches] = takeRequests()
+  t.match(find, /^GET /)
+  t.same(fetches, ['POST fetch', 'POST fetch', 'POST fetch'], 'pieces, and files twice')
 })
