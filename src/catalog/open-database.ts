@@ -2,10 +2,12 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { ArtifactError, storeError } from '../errors.js'
+import { pinBinding } from './pin-binding.js'
 import type { Database } from './transaction.js'
 
 /** Undefined for a database that does not open; what it held is in the journal. */
 export async function openDatabase(path: string): Promise<Database | 'locked' | undefined> {
+  pinBinding()
   const existed = existsSync(path)
   const db: Database = new Level(path, {
     keyEncoding: 'utf8',
