@@ -6,8 +6,8 @@ export interface EncodedPlace {
   value: Buffer
 }
 
-/** What an entry may have more than its row: 3 bytes of key and 30 of value, for 28. */
-const MORE_BYTES = 5
+/** Of an entry at most, without the digest: 3 of key and 30 of value. */
+const PLACE_BYTES = 33
 
 /**
  * What `locationKey` and `encodeLocation` make of the rows of a pack's index, without decoding them:
@@ -15,7 +15,8 @@ const MORE_BYTES = 5
  */
 export function encodeRows({ body, starts }: IndexTable, packId: string): EncodedPlace[] {
   const pack = Buffer.from(packId, 'hex')
-  const room = Buffer.allocUnsafe(body.length + starts.length * MORE_BYTES)
+  const length = starts.reduce((sum, start) => sum + PLACE_BYTES + body[start + 3]!, 0)
+  const room = Buffer.allocUnsafe(length)
   let end = 0
   return starts.map(start => {
     const numbers = start + 4 + body[start + 3]!

@@ -4,6 +4,7 @@ import { ArtifactError, systemCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Digest, isDigest } from '../model/digest.js'
 import { homePaths, objectPath, packPath } from '../model/home.js'
+import type { IndexTable } from '../pack/index-record.js'
 import { listPackRecords, readPackTable } from '../pack/read-pack-index.js'
 import { MAX_BATCH } from './catalog.js'
 import { type EncodedPlace, encodeRows } from './encode-rows.js'
@@ -23,19 +24,30 @@ export async function indexPack(
   removed: ReadonlySet<string> = new Set(),
 ): Promise<boolean> {
   if (await db.get(keys.pack(packId))) return true
-  let places: EncodedPlace[]
+  let batches: Iterable<EncodedPlace[]>
   try {
     const path = packPath(home, packId)
     // What is to be passed over is looked for record by record.
     const table = removed.size === 0 ? readPackTable(path) : null
-    places = table ? encodeRows(table, packId) : encodeRecords(path, packId, removed)
+    batches = table ? encodeTable(table, packId) : [encodeRecords(path, packId, removed)]
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false
     throw error
   }
-  await putPlaces(db, places)
-  await db.put(keys.pack(packId), { records: places.length })
+  let records = 0
+  for (const places of batches) {
+    await putPlaces(db, places)
+    records += places.length
+  }
+  await db.put(keys.pack(packId), { records })
   return true
+}
+
+/** Some at a time, each batch when it is asked for. */
+function* encodeTable({ body, starts }: IndexTable, packId: string): Generator<EncodedPlace[]> {
+  for (let from = 0; from < starts.length; from += MAX_BATCH) {
+    yield encodeRows({ body, starts: starts.slice(from, from + MAX_BATCH) }, packId)
+  }
 }
 
 /** @param removed names of places that do not count. */

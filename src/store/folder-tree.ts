@@ -6,8 +6,21 @@ import type { FolderBlock } from './folder-block.js'
 
 /** A folder that was added: its files in UTF-8 order, and the folders in it, see `orderFolders`. */
 export interface FolderNode {
-  block: Pick<FolderBlock, 'names' | 'sizes' | 'digests'>
+  files: NodeFiles
   folders: { name: string; node: FolderNode }[]
+}
+
+/** Columns as in `FolderBlock`; names with a slash between them, which take a third of the memory. */
+interface NodeFiles extends Pick<FolderBlock, 'sizes' | 'digests'> {
+  names: string
+}
+
+export function toNodeFiles({ names, sizes, digests }: FolderBlock): NodeFiles {
+  return { names: names.join('/'), sizes, digests }
+}
+
+function namesOf({ names, sizes }: NodeFiles): string[] {
+  return sizes.length === 0 ? [] : names.split('/')
 }
 
 /**
@@ -21,8 +34,8 @@ export function listEntries(
   prefix: string,
   algorithm: Algorithm,
 ): Generator<Entry, void, undefined> {
-  return walkTree(node, prefix, ({ block }) => (index, path) => {
-    return entryAt(block, index, { path, algorithm })
+  return walkTree(node, prefix, ({ files }) => (index, path) => {
+    return entryAt(files, index, { path, algorithm })
   })
 }
 
@@ -32,7 +45,7 @@ export function encodeTree(
   prefix: string,
   algorithm: Algorithm,
 ): Generator<ManifestLine, void, undefined> {
-  return walkTree(node, prefix, ({ block: { sizes, digests } }) => {
+  return walkTree(node, prefix, ({ files: { sizes, digests } }) => {
     const encode = createFileEncoder(algorithm, digests)
     return (index, path) => encode(index, path, sizes[index]!)
   })
@@ -44,11 +57,10 @@ function* walkTree<T>(
   prefix: string,
   describe: (node: FolderNode) => (index: number, path: string) => T,
 ): Generator<T, void, undefined> {
-  const { block, folders } = node
+  const { files, folders } = node
   const describeFile = describe(node)
   let next = 0
-  for (let index = 0; index < block.names.length; index += 1) {
-    const name = block.names[index]!
+  for (const [index, name] of namesOf(files).entries()) {
     while (next < folders.length && comesFirst(folders[next]!.name, name)) {
       const { name: folder, node: below } = folders[next++]!
       yield* walkTree(below, `${prefix}${folder}/`, describe)
@@ -75,17 +87,17 @@ export function findEntry(tree: FolderNode, path: string, algorithm: Algorithm):
   const name = parts.pop()!
   let node: FolderNode | undefined = tree
   for (const part of parts) node = node?.folders.find(folder => folder.name === part)?.node
-  const index = node?.block.names.indexOf(name) ?? -1
+  const index = node ? namesOf(node.files).indexOf(name) : -1
   if (!node || index < 0) return undefined
-  return entryAt(node.block, index, { path, algorithm })
+  return entryAt(node.files, index, { path, algorithm })
 }
 
 function entryAt(
-  block: FolderNode['block'],
+  { sizes, digests }: NodeFiles,
   index: number,
   { path, algorithm }: { path: string; algorithm: Algorithm },
 ): Entry {
   const width = ALGORITHMS[algorithm].bytes
-  const bytes = block.digests.subarray(index * width, (index + 1) * width)
-  return { path, digest: digestFromBytes(algorithm, bytes), size: block.sizes[index]! }
+  const bytes = digests.subarray(index * width, (index + 1) * width)
+  return { path, digest: digestFromBytes(algorithm, bytes), size: sizes[index]! }
 }

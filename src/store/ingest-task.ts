@@ -1,7 +1,7 @@
 import ignore from 'ignore'
 import { Later } from '../hash/task-worker.js'
 import type { BlobKind } from '../model/blob-key.js'
-import type { FileColumns, FileIngester, Policy } from './file-ingester.js'
+import type { FileColumns, FileIngester, Policy, ReadColumns } from './file-ingester.js'
 import { type ScannedFolder, type ScanRequest, scanFolder } from './scan-folder.js'
 
 /** What an ingest asks of its workers. */
@@ -40,4 +40,19 @@ export async function runIngestTask(ingester: FileIngester, task: IngestTask): P
 function scanFolders({ folders, patterns, ...request }: ScanTask): ScannedFolder[] {
   const rules = patterns.length > 0 ? ignore({ ignorecase: false }).add(patterns) : undefined
   return folders.map(at => scanFolder({ ...request, ...at, rules }))
+}
+
+/** What moves to the caller with an answer instead of being copied: the columns of files. */
+export function listMemory(answer: unknown): ArrayBuffer[] {
+  if (Array.isArray(answer)) return answer.flatMap(item => buffersOf(item.block))
+  // The digests stay, for the batch is not stored yet.
+  const { sizes, stats } = answer as Partial<ReadColumns>
+  return buffersOf({ sizes, stats })
+}
+
+/** The memory of the columns among these. */
+export function buffersOf(columns: object = {}): ArrayBuffer[] {
+  return Object.values(columns).flatMap(column =>
+    ArrayBuffer.isView(column) ? [column.buffer as ArrayBuffer] : [],
+  )
 }

@@ -16,7 +16,7 @@ import type {
   ReadColumns,
   ReadOutcome,
 } from './file-ingester.js'
-import type { IngestTask, ScanTask } from './ingest-task.js'
+import { buffersOf, type IngestTask, type ScanTask } from './ingest-task.js'
 import type { ScannedFolder } from './scan-folder.js'
 import { createWriterFolder, type WriterFolder } from './writer-folder.js'
 
@@ -66,12 +66,10 @@ export interface IngestOptions {
   catalog: Catalog
 }
 
-const NONE = new Uint8Array(0)
-
 /** What a job may ask of its worker. */
 export interface IngestWorker {
   scan(scan: ScanTask): Promise<ScannedFolder[]>
-  /** @param mayHave whether the store may have any of the content already. */
+  /** The columns move. @param mayHave whether the store may have any of the content already. */
   store(columns: FileColumns, mayHave: boolean): Promise<ReadColumns & { isNew: boolean[] }>
 }
 
@@ -162,9 +160,10 @@ export class Ingest {
       scan: scan => worker.run({ do: 'scan', scan }),
       store: async (columns, mayHave) => {
         const batch = this.#nextBatch++
-        const read = await worker.run<ReadColumns>({ do: 'readColumns', batch, columns })
-        const contents = { kind: 'blob' as const, digests: read.error ? NONE : read.digests }
-        const isNew = await this.#keep(worker, batch, contents, { mayHave })
+        const task = { do: 'readColumns', batch, columns } as const
+        const read = await worker.run<ReadColumns>(task, buffersOf(columns))
+        const digests = read.error ? new Uint8Array() : read.digests
+        const isNew = await this.#keep(worker, batch, { kind: 'blob', digests }, { mayHave })
         if (read.error) throw ArtifactError.from(read.error)
         return { ...read, isNew }
       },
@@ -215,8 +214,8 @@ export class Ingest {
       )
       await Promise.all(this.#publishing)
       if (this.#failure !== undefined) throw this.#failure
-      for (const some of cutRuns(folders, MESSAGE_LIMITS))
-        await this.#options.catalog.putFolders(some)
+      const { catalog } = this.#options
+      for (const some of cutRuns(folders, MESSAGE_LIMITS)) await catalog.putFolders(some)
       const { packs, objects } = this.#published
       return { packs: packs.splice(0), objects: objects.splice(0) }
     })
@@ -225,7 +224,7 @@ export class Ingest {
   /** Ends the workers and drops what was not finished. */
   async close(): Promise<void> {
     this.#fail(new ArtifactError('STORE_FAILED', 'the ingest is closed'))
-    await Promise.allSettled([...this.#running])
+    await Promise.allSettled(this.#running)
     for (const { worker } of this.#workers.splice(0)) await worker.close()
     const folder = await this.#folder?.catch(() => undefined)
     this.#folder = undefined
@@ -344,9 +343,9 @@ export class Ingest {
   ): Promise<boolean[]> {
     const { algorithm, catalog } = this.#options
     const claims = this.#claims
-    const isAsked = mayHave || claims.forgot
     const where = { algorithm, catalog, claims }
-    const known = isAsked ? await locateContents(contents, where) : undefined
+    const mayKnow = mayHave || claims.forgot
+    const known = mayKnow ? await locateContents(contents, where) : undefined
     const before = claims.count(worker)
     const keep = claimContents(contents, { algorithm, claims, writer: worker, known })
     const published = await worker.run<Published>({ do: 'store', batch, keep })

@@ -13,7 +13,7 @@ function makeNode(count: number, algorithm: Algorithm): FolderNode {
   const digests = new Uint8Array(names.length * bytes)
   for (let at = 0; at < digests.length; at += 1) digests[at] = (at * 2654435761) >>> 13
   const sizes = Float64Array.from(names, (_, index) => index * 1e10)
-  return { block: { names, sizes, digests }, folders: [] }
+  return { files: { names: names.join('/'), sizes, digests }, folders: [] }
 }
 
 for (const algorithm of Object.keys(ALGORITHMS) as Algorithm[]) {
