@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   closeSync,
   fsyncSync,
@@ -94,8 +95,33 @@ export function runProgram(
   })
   const seconds = Number(process.hrtime.bigint() - started) / 1e9
   if (result.status !== code) throw new Error(`${script} ${args.join(' ')}: ${result.stderr}`)
-  const [kib, micros] = readFileSync(peak, 'utf8').split(' ').map(Number)
-  return { seconds, peakMiB: kib! / 1024, cpuSeconds: micros! / 1e6, stdout: result.stdout }
+  return { seconds, ...readPeak(peak), stdout: result.stdout }
+}
+
+/** As {@link runProgram} of `artifact`, while this process goes on. */
+export async function startArtifact(
+  args: string[],
+  env: Record<string, string>,
+): Promise<Measured> {
+  const peak = join(env.ARTIFACT_HOME!, '..', `peak-${process.hrtime.bigint()}`)
+  const started = process.hrtime.bigint()
+  const child = spawn(process.execPath, ['--import', RECORDER, CLI, ...args], {
+    env: { ...process.env, ARTIFACT_DAEMON: 'never', ...env, PEAK_FILE: peak },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let stdout = ''
+  child.stdout.on('data', text => {
+    stdout += text
+  })
+  const [status] = await once(child, 'close')
+  const seconds = Number(process.hrtime.bigint() - started) / 1e9
+  if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}`)
+  return { seconds, ...readPeak(peak), stdout }
+}
+
+function readPeak(path: string): { peakMiB: number; cpuSeconds: number } {
+  const [kib, micros] = readFileSync(path, 'utf8').split(' ').map(Number)
+  return { peakMiB: kib! / 1024, cpuSeconds: micros! / 1e6 }
 }
 
 /** @returns the seconds that it took. */
