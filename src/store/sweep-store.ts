@@ -19,9 +19,10 @@ import { checkAborted } from './progress.js'
 import { rewritePacks } from './rewrite-packs.js'
 import type { Store } from './store.js'
 
-/** Commits wait while files are removed: these take some ten milliseconds. */
-const OBJECTS_A_STEP = 64
-const PACKS_A_STEP = 4
+/** Commits wait while files are removed, and what is in them is taken out of the index. */
+const FILES_A_STEP = 64
+/** So many bytes of packs, or one that is larger: one of small files has 4,000 records a MiB. */
+const PACKS_A_STEP = { most: 16 * 1024 * 1024, count: FILES_A_STEP }
 /** A pack is written anew if so much of it is dead: to free a byte costs three at most. */
 const DEAD_SHARE = 0.25
 /** Pauses of other processes may end a sweep; then it begins again. */
@@ -109,13 +110,10 @@ class StoreSweep {
   }
 
   async #removeDead({ objects, deadPacks }: SweepPlan): Promise<void> {
-    for (const some of cutRuns(objects, { weigh: () => 1, most: OBJECTS_A_STEP })) {
+    for (const some of cutRuns(objects, { weigh: () => 1, most: FILES_A_STEP })) {
       await this.#remove({ objects: some })
     }
-    const packIds = deadPacks.map(({ packId }) => packId)
-    for (const packs of cutRuns(packIds, { weigh: () => 1, most: PACKS_A_STEP })) {
-      await this.#remove({ packs })
-    }
+    await this.#removePacks(deadPacks)
   }
 
   async #rewrite(plan: SweepPlan): Promise<void> {
@@ -124,10 +122,14 @@ class StoreSweep {
     for (const group of cutRuns(plan.partPacks, { weigh, most: PACK_BYTES })) {
       const wanted = group.filter(pack => this.#isWorthwhile(pack))
       if (wanted.length === 0 || this.#isOver) return
-      const packs = await rewritePacks(this.#store, wanted, plan.isNeeded)
-      for (const some of cutRuns(packs, { weigh: () => 1, most: PACKS_A_STEP })) {
-        await this.#remove({ packs: some })
-      }
+      const packs = new Set(await rewritePacks(this.#store, wanted, plan.isNeeded))
+      await this.#removePacks(wanted.filter(({ packId }) => packs.has(packId)))
+    }
+  }
+
+  async #removePacks(packs: Pick<PartPack, 'packId' | 'size'>[]): Promise<void> {
+    for (const some of cutRuns(packs, { weigh: ({ size }) => size, ...PACKS_A_STEP })) {
+      await this.#remove({ packs: some.map(({ packId }) => packId) })
     }
   }
 
