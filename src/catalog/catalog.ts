@@ -73,6 +73,8 @@ export interface LogRequest {
   base?: string
   /** The version that must be `latest` now, or null for none. Absent: whatever is. */
   ifLatest?: string | null
+  /** The `logId` of a log that must have been committed; many that are asked for at once keep order. */
+  after?: string | undefined
 }
 
 export interface LogAnswer {

@@ -28,6 +28,9 @@ export async function planLog(txn: Transaction, at: string, request: LogRequest)
   const given = await txn.get<LogAnswer>(keys.answer(logId))
   if (given) return { answer: given }
   const collection = await checkType(txn, version)
+  if (request.after !== undefined && !(await txn.get(keys.answer(request.after)))) {
+    throw new ArtifactError('LATEST_MOVED', `what goes before @${version.id} was not committed`)
+  }
   const latest = await txn.get<AliasRow>(keys.alias(version, 'latest'))
   if (request.ifLatest !== undefined && request.ifLatest !== (latest?.id ?? null)) {
     const { project, name } = version

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import type { LogAnswer, LogRequest } from '../catalog/catalog.js'
 import { ArtifactError, ERRORS, isArtifactError } from '../errors.js'
 import { checkRun } from '../model/check-run.js'
@@ -26,6 +27,10 @@ import type { Store } from './store.js'
 
 /** How often a version is looked through again because bytes were removed meanwhile. */
 const ATTEMPTS = 3
+/** Items whose commits may share a flush. */
+const MAX_RUN = 100
+/** Versions that are looked through at a time; each has a piece of its manifest in memory. */
+const LOOKED_THROUGH = 8
 
 /**
  * Commits items that came from outside, in their order, as `Remote.commit` promises. Nothing is
@@ -46,7 +51,13 @@ export async function acceptItems(
 ): Promise<CommitResult[]> {
   const acceptor = new Acceptor(store, collection)
   const results: CommitResult[] = []
-  for (const item of items) results.push(await acceptor.accept(item))
+  while (results.length < items.length) {
+    const rest = items.slice(results.length, results.length + MAX_RUN)
+    const run = await acceptor.acceptRun(rest)
+    results.push(...run)
+    // What ended the run is decided alone.
+    if (run.length < rest.length) results.push(await acceptor.accept(rest[run.length]!))
+  }
   return results
 }
 
@@ -66,6 +77,53 @@ class Acceptor {
     this.#store = store
     this.#collection = collection
     this.#checker = new ManifestChecker(store)
+  }
+
+  /**
+   * Accepts the first items as far as that can be done side by side: new versions that lack nothing,
+   * of which none is committed unless those before it are, or what has to wait.
+   */
+  async acceptRun(items: CommitItem[]): Promise<CommitResult[]> {
+    // Before anything is looked for.
+    this.#epoch ??= (await this.#store.catalog.describe()).epoch
+    const limit = pLimit(LOOKED_THROUGH)
+    if (this.#waiting) return limit.map(items, item => this.accept(item))
+    const ids = new Set<string>()
+    const isOther = (item: CommitItem) =>
+      item.kind !== 'version' || ids.size === ids.add(item.version.id).size
+    const end = items.findIndex(isOther)
+    const run = items.slice(0, end === -1 ? items.length : end)
+    const logs = await limit.map(run, item => this.#prepareLog(item))
+    const asked: LogRequest[] = []
+    for (const log of logs) {
+      if (!log) break
+      asked.push({ ...log, after: asked.at(-1)?.logId })
+    }
+    const answers = await Promise.allSettled(asked.map(log => this.#store.catalog.log(log)))
+    const results: CommitResult[] = []
+    for (const [index, answer] of answers.entries()) {
+      if (answer.status === 'rejected') break
+      this.#knownAs.set(asked[index]!.version.id, answer.value.id)
+      results.push({ status: 'committed', ...answer.value })
+    }
+    return results
+  }
+
+  /** What commits a version, if it is new and lacks nothing. */
+  async #prepareLog(item: CommitItem): Promise<LogRequest | undefined> {
+    if (item.kind !== 'version') return undefined
+    const { logId } = item
+    try {
+      const version = checkVersion(item.version, this.#collection)
+      const aliases = checkUserAliases(item.aliases)
+      if (await this.#findKnown(version)) return undefined
+      const { lacking, ...content } = await this.#checker.check(version)
+      if (lacking.length > 0) return undefined
+      return { logId, version, aliases, ...content, complete: true, epoch: this.#epoch }
+    } catch {
+      // It comes up again when the item is decided alone, after those before it.
+      return undefined
+    }
   }
 
   async accept(item: CommitItem): Promise<CommitResult> {
@@ -159,16 +217,21 @@ class Acceptor {
     const version = checkVersion(item.version, this.#collection)
     const aliases = checkUserAliases(item.aliases)
     if (this.#waiting) return this.#wait(version)
-    const known = await this.#store.catalog.getVersion(version.id)
-    if (known) return answerKnown(known, version)
-    const [deleted] = await this.#store.catalog.findDeleted([version.id])
-    if (deleted && isIn(deleted, version)) {
-      return { status: 'committed', id: version.id, number: deleted.number, unchanged: false }
-    }
+    const known = await this.#findKnown(version)
+    if (known) return known
     const { logId } = item
     return this.#commitWhole(version, content => {
       return this.#store.catalog.log({ logId, version, aliases, ...content })
     })
+  }
+
+  /** The answer for a version that was committed before. */
+  async #findKnown(version: VersionContent): Promise<CommitResult | undefined> {
+    const known = await this.#store.catalog.getVersion(version.id)
+    if (known) return answerKnown(known, version)
+    const [deleted] = await this.#store.catalog.findDeleted([version.id])
+    if (!deleted || !isIn(deleted, version)) return undefined
+    return { status: 'committed', id: version.id, number: deleted.number, unchanged: false }
   }
 
   async #wait(version: VersionContent): Promise<CommitResult> {

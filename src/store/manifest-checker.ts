@@ -1,6 +1,6 @@
 import { MAX_BATCH } from '../catalog/catalog.js'
 import { ArtifactError } from '../errors.js'
-import { createHasher, type Hasher } from '../hash/hasher.js'
+import { type Hasher, withHasher } from '../hash/hasher.js'
 import { manifestDigestHeader, manifestDigestLine } from '../model/artifact-digest.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Algorithm, algorithmOf, type Digest, hexOf } from '../model/digest.js'
@@ -20,6 +20,11 @@ export interface CheckedManifest {
   /** Where the pieces lie, and the blobs of those that did not vouch for theirs before. */
   packs: string[]
   objects: BlobKey[]
+}
+
+interface CheckOptions {
+  lackingOnly?: boolean
+  piecesOnly?: boolean
 }
 
 /**
@@ -44,12 +49,14 @@ export class ManifestChecker {
    *   what the pieces say, or a file has a digest of another algorithm; `PIECE_INVALID` for pieces
    *   out of order.
    */
-  async check(
+  check(manifest: Manifest, options: CheckOptions = {}): Promise<CheckedManifest> {
+    return withHasher(manifest.algorithm, hasher => this.#check(manifest, options, hasher))
+  }
+
+  async #check(
     manifest: Manifest,
-    {
-      lackingOnly = false,
-      piecesOnly = false,
-    }: { lackingOnly?: boolean; piecesOnly?: boolean } = {},
+    { lackingOnly = false, piecesOnly = false }: CheckOptions,
+    hasher: Hasher,
   ): Promise<CheckedManifest> {
     const { pieces, algorithm } = manifest
     const places = await locateBlobs(this.#store, pieces.map(pieceKey), { external: false })
@@ -58,7 +65,7 @@ export class ManifestChecker {
     const absent = pieces.filter(({ digest }, i) => !places[i] || this.#known.get(digest) === false)
     const whole = absent.length === 0 && !lackingOnly
     const blobs = new BlobFinder(this.#store, algorithm)
-    const totals = await Totals.create(algorithm)
+    const totals = new Totals(hasher)
     for (const [index, piece] of pieces.entries()) {
       const unknown = this.#known.get(piece.digest) === undefined
       if (!places[index] || !(whole || unknown)) continue
@@ -165,14 +172,9 @@ class Totals {
   #fileCount = 0
   #lastPath: string | undefined
 
-  private constructor(hasher: Hasher) {
+  constructor(hasher: Hasher) {
     this.#hasher = hasher
-    hasher.init()
     hasher.update(manifestDigestHeader)
-  }
-
-  static async create(algorithm: Algorithm): Promise<Totals> {
-    return new Totals(await createHasher(algorithm))
   }
 
   add(piece: Piece, entries: Entry[]): void {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { makeTree } from '../../fixtures/make-tree.js'
-import { cliIn } from '../../fixtures/run-cli.js'
+import { runNode } from '../../fixtures/run-node.js'
 import { serveProcess } from '../../fixtures/serve-process.js'
 import { useHome } from '../../fixtures/use-home.js'
 
@@ -29,12 +29,22 @@ const HEAVY = [
   ...['src/remote', 'src/sync/push', 'server', 'daemon'].map(path => join(root, path)),
 ]
 
-const cli = cliIn(folder, home, { NODE_OPTIONS: `--import=${RECORDER}`, MODULES_FILE: list })
+/** The command as it was compiled: as it is shipped, many modules are one file. */
+const COMMAND = join(root, 'cli/artifact.js')
+const ENV = {
+  ARTIFACT_HOME: home,
+  ARTIFACT_DAEMON: 'never',
+  NODE_OPTIONS: `--import=${RECORDER}`,
+  MODULES_FILE: list,
+}
 
 /** The modules that a command loads, in its worker threads too. */
 async function listModules(args: string[], env: Record<string, string> = {}): Promise<string[]> {
   if (existsSync(list)) rmSync(list)
-  const { code, stderr } = await cli(args, { env })
+  const { code, stderr } = await runNode([COMMAND, ...args], {
+    cwd: folder,
+    env: { ...ENV, ...env },
+  })
   if (code !== 0) throw new Error(stderr)
   return readFileSync(list, 'utf8').trim().split('\n')
 }
