@@ -24,7 +24,8 @@ export function lingerAfterAnswers(app: FastifyInstance, lingerMs = LINGER_MS): 
 /** Node closes the connection once this has ended, and not when the last byte of the answer is out. */
 async function* answerAndRead(answer: Buffer, request: IncomingMessage, lingerMs: number) {
   yield answer
-  request.resume()
+  // A reader that has not let go of it yet stops it once more when it does, unless somebody listens.
+  request.on('data', () => {}).resume()
   try {
     await finished(request, { signal: AbortSignal.timeout(lingerMs) })
   } catch {

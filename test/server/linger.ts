@@ -84,3 +84,29 @@ t.test('who never stops writing is cut off', async t => {
     t.pass(`cut off, ${connection}`)
   }
 })
+
+t.test('a reader that lets go late does not keep the rest from being read', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.addContentTypeParser(PACK_TYPE, (_, payload, done) => done(null, payload))
+  lingerAfterAnswers(app, 5000)
+  app.post('/', async ({ raw }) => {
+    const parts = raw.iterator({ destroyOnReturn: false })
+    await parts.next()
+    // Until more comes, it waits for that, and only then for its end.
+    void parts.next()
+    void parts.return?.()
+    return { answer: 'no' }
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const length = `content-length: ${16 * MIB}`
+  const socket = begin(port, '/', [`content-type: ${PACK_TYPE}`, length, 'connection: close'])
+  t.teardown(() => socket.destroy())
+  socket.write('x')
+  const [answer] = await once(socket, 'data')
+  t.match(String(answer), /{"answer":"no"}$/)
+  await write(socket, Buffer.alloc(16 * MIB - 1))
+  await once(socket, 'end')
+  t.pass('all was read')
+})
