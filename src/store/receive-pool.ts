@@ -10,9 +10,9 @@ import type { PackMessage, ReceiveTask } from './receive-task.js'
 import type { Store } from './store.js'
 
 /** Handed over at a time. A pack that is shorter is received here: a thread takes longer to start. */
-const BATCH = { bytes: 1024 * 1024, holdMs: 20 }
+const BATCH = { bytes: 512 * 1024, holdMs: 20 }
 /** Batches of a pack that a thread was given and has not taken up. */
-const BATCHES_AHEAD = 3
+const BATCHES_AHEAD = 2
 /** As many as one client sends at a time. */
 const PACKS_A_THREAD = 2
 
