@@ -1,12 +1,11 @@
 import { askRemote, type Workspace } from '../src/artifact/workspace.js'
 import { MAX_BATCH, type VersionFilter, type VersionSummary } from '../src/catalog/catalog.js'
-import { listPages } from '../src/catalog/list-pages.js'
 import { isArtifactError } from '../src/errors.js'
-import { groupByCollection } from '../src/model/group-by-collection.js'
+import { collectionKey, groupByCollection } from '../src/model/group-by-collection.js'
 import type { CollectionName } from '../src/model/version.js'
 import type { Remote } from '../src/remote/remote.js'
 import { cutRuns } from '../src/store/cut-runs.js'
-import { applyPendingEdits, listPendingEdits } from '../src/sync/apply-pending-edits.js'
+import { applyPendingEdits } from '../src/sync/apply-pending-edits.js'
 import { learnDeletions } from '../src/sync/learn-deletion.js'
 import { collectPages } from './collect-pages.js'
 import type { Context } from './context.js'
@@ -109,11 +108,14 @@ async function overlay(
   workspace: Workspace,
   { local, there }: { local: VersionSummary[]; there: VersionSummary[] },
 ): Promise<VersionSummary[]> {
-  const pending = await listPendingCollections(workspace)
-  const changing = local.filter(version => pending.has(keyOf(version)))
+  const { catalog } = workspace.store
+  const items = await collectPages(after => catalog.listPending(after))
+  const pending = items.filter(({ kind, error }) => kind !== 'use' && !error)
+  const collections = new Set(pending.map(collectionKey))
+  const changing = local.filter(version => collections.has(collectionKey(version)))
   const ids = new Set(changing.map(({ id }) => id))
   const here = new Set(local.map(({ id }) => id))
-  const edits = await listPendingEdits(workspace.store)
+  const edits = pending.filter(({ kind }) => kind === 'edit')
   const moved = new Set(changing.flatMap(one => one.aliases.map(alias => aliasKey(one, alias))))
   return there
     .filter(({ id }) => !ids.has(id))
@@ -159,17 +161,7 @@ async function orUnanswered<T>(
   }
 }
 
-/** Collections whose versions or aliases here the remote does not know yet. */
-async function listPendingCollections({ store }: Workspace): Promise<Set<string>> {
-  const keys = new Set<string>()
-  for await (const items of listPages(after => store.catalog.listPending(after))) {
-    for (const item of items) if (item.kind !== 'use' && !item.error) keys.add(keyOf(item))
-  }
-  return keys
-}
-
-const keyOf = ({ entity, project, name }: CollectionName) => [entity, project, name].join('\0')
-const aliasKey = (version: CollectionName, alias: string) => `${keyOf(version)}\0${alias}`
+const aliasKey = (version: CollectionName, alias: string) => `${collectionKey(version)}\0${alias}`
 
 function compare(a: string, b: string): number {
   if (a === b) return 0

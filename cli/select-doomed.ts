@@ -1,6 +1,7 @@
 import { askRemote, type Workspace } from '../src/artifact/workspace.js'
 import { checkEditable } from '../src/catalog/plan-edit.js'
 import { ArtifactError } from '../src/errors.js'
+import { collectionKey } from '../src/model/group-by-collection.js'
 import type { CollectionName } from '../src/model/version.js'
 import { resolveVersion } from '../src/sync/resolve.js'
 import type { Context } from './context.js'
@@ -137,9 +138,7 @@ function heldError(held: DoomedVersion[]): ArtifactError {
 }
 
 function compare(a: DoomedVersion, b: DoomedVersion): number {
-  const [left, right] = [a, b].map(({ entity, project, name }) =>
-    [entity, project, name].join('\0'),
-  )
-  if (left! !== right!) return left! < right! ? -1 : 1
+  const [left, right] = [collectionKey(a), collectionKey(b)]
+  if (left !== right) return left < right ? -1 : 1
   return a.number - b.number
 }

@@ -184,9 +184,7 @@ class HttpRemote implements Remote {
     ids: string[],
     { signal }: CallOptions = {},
   ): Promise<string[]> {
-    const body = JSON.stringify({ ids })
-    const request = { method: 'POST', type: 'application/json', body, signal } as const
-    const answer = await this.#transport.request([...entityPath(entity), 'deleted'], request)
+    const answer = await this.#postJson([...entityPath(entity), 'deleted'], { ids }, signal)
     const asked = new Set(ids)
     const deleted = (await readMessage(answer, deletedAnswer)).ids
     if (deleted.every(id => asked.has(id))) return deleted
@@ -194,9 +192,7 @@ class HttpRemote implements Remote {
   }
 
   async measureFreed(entity: string, ids: string[], { signal }: CallOptions = {}): Promise<number> {
-    const body = JSON.stringify({ ids })
-    const request = { method: 'POST', type: 'application/json', body, signal } as const
-    const answer = await this.#transport.request([...entityPath(entity), 'freed'], request)
+    const answer = await this.#postJson([...entityPath(entity), 'freed'], { ids }, signal)
     return (await readMessage(answer, freedAnswer)).bytes
   }
 
@@ -206,12 +202,19 @@ class HttpRemote implements Remote {
     after?: string,
     { signal }: CallOptions = {},
   ): Promise<Page<FoundEdge>> {
-    const body = JSON.stringify({ queries, after })
-    const request = { method: 'POST', type: 'application/json', body, signal } as const
-    const answer = await this.#transport.request([...entityPath(entity), 'edges'], request)
+    const answer = await this.#postJson(
+      [...entityPath(entity), 'edges'],
+      { queries, after },
+      signal,
+    )
     const page = await readMessage(answer, edgesAnswer)
     for (const edge of page.items) checkEdge(edge, answer)
     return page
+  }
+
+  #postJson(path: string[], message: object, signal?: AbortSignal): Promise<HttpAnswer> {
+    const body = JSON.stringify(message)
+    return this.#transport.request(path, { method: 'POST', type: 'application/json', body, signal })
   }
 
   #postKeys(path: string[], keys: BlobKey[], signal?: AbortSignal): Promise<HttpAnswer> {

@@ -64,6 +64,8 @@ export async function acceptItems(
 /** Where the content of a version lies that was looked through. */
 type CheckedContent = Pick<LogRequest, 'complete' | 'packs' | 'objects' | 'epoch'>
 
+type VersionItem = CommitItem & { kind: 'version' }
+
 class Acceptor {
   readonly #store: Store
   readonly #collection: CollectionName
@@ -88,12 +90,18 @@ class Acceptor {
     this.#epoch ??= (await this.#store.catalog.describe()).epoch
     const limit = pLimit(LOOKED_THROUGH)
     if (this.#waiting) return limit.map(items, item => this.accept(item))
-    const ids = new Set<string>()
-    const isOther = (item: CommitItem) =>
-      item.kind !== 'version' || ids.size === ids.add(item.version.id).size
-    const end = items.findIndex(isOther)
-    const run = items.slice(0, end === -1 ? items.length : end)
-    const logs = await limit.map(run, item => this.#prepareLog(item))
+    const run = new Map<string, VersionItem>()
+    for (const item of items) {
+      if (item.kind !== 'version' || run.has(item.version.id)) break
+      run.set(item.version.id, item)
+    }
+    let isOver = false
+    const logs = await limit.map(run.values(), async item => {
+      // Behind the end of the run nothing is looked through in vain.
+      const log = isOver ? undefined : await this.#prepareLog(item)
+      isOver ||= !log
+      return log
+    })
     const asked: LogRequest[] = []
     for (const log of logs) {
       if (!log) break
@@ -110,9 +118,7 @@ class Acceptor {
   }
 
   /** What commits a version, if it is new and lacks nothing. */
-  async #prepareLog(item: CommitItem): Promise<LogRequest | undefined> {
-    if (item.kind !== 'version') return undefined
-    const { logId } = item
+  async #prepareLog({ logId, ...item }: VersionItem): Promise<LogRequest | undefined> {
     try {
       const version = checkVersion(item.version, this.#collection)
       const aliases = checkUserAliases(item.aliases)
@@ -126,9 +132,8 @@ class Acceptor {
     }
   }
 
+  /** Accepts the item that a run ended at. */
   async accept(item: CommitItem): Promise<CommitResult> {
-    // Before anything is looked for.
-    this.#epoch ??= (await this.#store.catalog.describe()).epoch
     const result = await this.#decide(item).catch((error: unknown): CommitResult => {
       if (!isRefusal(error)) throw error
       return { status: 'refused', error: error.toJSON() }
@@ -213,7 +218,7 @@ class Acceptor {
     return { status: 'committed', id, number, unchanged }
   }
 
-  async #acceptVersion(item: CommitItem & { kind: 'version' }): Promise<CommitResult> {
+  async #acceptVersion(item: VersionItem): Promise<CommitResult> {
     const version = checkVersion(item.version, this.#collection)
     const aliases = checkUserAliases(item.aliases)
     if (this.#waiting) return this.#wait(version)

@@ -2,6 +2,7 @@ import pLimit from 'p-limit'
 import type { PendingItem } from '../catalog/catalog.js'
 import { listPages } from '../catalog/list-pages.js'
 import { ArtifactError, type ErrorData, storeError } from '../errors.js'
+import { collectionKey } from '../model/group-by-collection.js'
 import type { Remote } from '../remote/remote.js'
 import { checkAborted } from '../store/progress.js'
 import { checkRemoteUrl } from '../store/settings.js'
@@ -123,7 +124,7 @@ class Push {
       const session = address === null ? undefined : this.#findSession(address)
       if (item.error && !this.#retryFailed) this.#reportFailed(item, item.error)
       if (!session) continue
-      const key = [session.url, item.entity, item.project, item.name].join('\0')
+      const key = `${session.url}\0${collectionKey(item)}`
       const group = groups.get(key) ?? { session, key, items: [] }
       group.items.push(item)
       groups.set(key, group)

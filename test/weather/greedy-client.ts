@@ -22,7 +22,7 @@ import { KEYS_TYPE, PACK_TYPE } from '../../src/remote/messages.js'
 
 const MIB = 1024 * 1024
 /** What a server may take while it serves whoever, however many of these at once. */
-const CEILING_MIB = 320
+const CEILING_MIB = 300
 const ROOT = '/api/v1/entities/default'
 const COMMIT = `${ROOT}/projects/p/artifacts/cats/commit`
 
