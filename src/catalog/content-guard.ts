@@ -18,6 +18,8 @@ interface Hold {
   /** The generation in which it began. */
   since: number
   until: number
+  /** It goes on from an earlier host: what it relies on is not known here. */
+  all: boolean
 }
 
 /**
@@ -36,7 +38,7 @@ export class ContentGuard {
   }
 
   /** See `Catalog.hold`. */
-  hold(id: string, seconds: number): void {
+  hold(id: string, seconds: number, again = false): void {
     const now = this.#prune()
     if (seconds <= 0) {
       this.#holds.delete(id)
@@ -44,8 +46,10 @@ export class ContentGuard {
       return
     }
     if (this.#generations.length === 0) this.rotate()
-    const since = this.#holds.get(id)?.since ?? this.#generations.at(-1)!.number
-    this.#holds.set(id, { since, until: now + seconds * 1000 })
+    const known = this.#holds.get(id)
+    const since = known?.since ?? this.#generations.at(-1)!.number
+    const all = again || known?.all === true
+    this.#holds.set(id, { since, until: now + seconds * 1000, all })
   }
 
   /** Notes keys, as `locationKey` or `packKey` makes them, before whoever holds is told of them. */
@@ -78,6 +82,7 @@ export class ContentGuard {
   lookNow(): (key: Buffer) => boolean {
     this.#prune()
     if (this.#generations.some(({ isFull }) => isFull)) return () => true
+    if ([...this.#holds.values()].some(({ all }) => all)) return () => true
     return key => this.#generations.some(({ keys }) => keys.get(key) > 0)
   }
 

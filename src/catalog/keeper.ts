@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import type { Digest } from '../model/digest.js'
 import type { Location } from './catalog.js'
@@ -10,6 +11,9 @@ import type { JournalRecord } from './records.js'
 import { type RemovedFiles, Sweep, unlinkFiles } from './sweep.js'
 import { type Database, locateIn } from './transaction.js'
 
+/** How long a host waits before its first removal for those who held at the one before, from its start. */
+const COMING_BACK_MS = 500
+
 /** Lets a catalog remove what nothing needs, beside all that is located, added and committed. */
 export class Keeper {
   readonly guard: ContentGuard
@@ -17,6 +21,7 @@ export class Keeper {
   readonly #db: Database
   /** Bytes are added, or removed: one at a time. */
   readonly #bytes = pLimit(1)
+  readonly #begunAt = performance.now()
   #sweep: Sweep | undefined
   /** What a removal under way has chosen: it answers missing from then on. */
   #condemned: KeyTable | undefined
@@ -60,6 +65,7 @@ export class Keeper {
 
   /** See `Keeping.beginSweep`. */
   async beginSweep(commits: CommitQueue): Promise<string> {
+    await sleep(Math.max(0, this.#begunAt + COMING_BACK_MS - performance.now()))
     this.guard.rotate()
     const sweep = new Sweep({ home: this.#home, db: this.#db, pieces: this.guard.listPieces() })
     // In its turn, so that what was committed before is among the roots.

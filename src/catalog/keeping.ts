@@ -30,9 +30,11 @@ export interface Keeping {
   /**
    * What is located or added from now on stays for whoever holds, until the hold ends: after so many
    * seconds of the host's clock, unless it is called again under the same id; at once with 0. It ends
-   * with the host too. It is a courtesy, so that a writer need not begin again: see `removeFiles`.
+   * with the host too: whoever goes on at the next one says `again`, and what it was told before, which
+   * nobody knows, is held by holding everything. It is a courtesy, so that a writer need not begin
+   * again: see `removeFiles`.
    */
-  hold(id: string, seconds: number): Promise<void>
+  hold(id: string, seconds: number, again?: boolean): Promise<void>
   /** Everything that needs bytes: versions, parts, requests to finish. In the order of their ids. */
   listRoots(after?: string): Promise<Page<Root>>
   /**
@@ -49,8 +51,8 @@ export interface Keeping {
    */
   evict(ids: string[]): Promise<void>
   /**
-   * Begins a removal of what nothing needs; a removal that began before ends. Whatever is committed
-   * from here on is known to `removeFiles`. Roots are to be listed after it.
+   * Begins a removal of what nothing needs; a removal that began before ends. A host that has just begun
+   * waits a moment for those who held at the one before. Whatever is committed from here on is known to `removeFiles`. Roots are to be listed after it.
    * @returns the name of the sweep.
    */
   beginSweep(): Promise<string>

@@ -222,8 +222,8 @@ export class LevelCatalog extends LevelReader implements Catalog {
     await this.#commits.commit(txn => planPendingError(txn, seq, error))
   }
 
-  async hold(id: string, seconds: number): Promise<void> {
-    this.#keeper.guard.hold(id, seconds)
+  async hold(id: string, seconds: number, again?: boolean): Promise<void> {
+    this.#keeper.guard.hold(id, seconds, again)
   }
 
   async noteUse(ids: string[]): Promise<void> {

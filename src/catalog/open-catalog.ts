@@ -32,6 +32,12 @@ export interface OpenCatalog {
   catalog: Catalog
   /** Takes a lock that ends with this process or with `close`. False when another holds it. */
   tryLock(name: string): Promise<boolean>
+  /**
+   * Calls `listener` each time that another host was reached than before. Meanwhile one is reached as
+   * soon as the last has ended, not with the next call only.
+   * @returns what ends that.
+   */
+  onNewHost(listener: () => void): () => void
   close(): Promise<void>
 }
 
@@ -59,6 +65,7 @@ export function openCatalog(
   return {
     catalog,
     tryLock: name => link.call<boolean>('tryLock', [name]),
+    onNewHost: listener => link.onNewHost(listener),
     close: () => link.close(),
   }
 }
@@ -76,7 +83,9 @@ class HostLink {
   readonly #protocol: ProtocolRange
   /** Calls without an answer, oldest first: a new host is asked them again in this order. */
   readonly #open = new Set<OpenCall>()
+  readonly #listeners = new Set<() => void>()
   #client: RpcClient | undefined
+  #hadHost = false
   #reaching: Promise<void> | undefined
   #worker: Worker | undefined
   /** Where the host of this process announced itself: in the store, unless it is read-only. */
@@ -100,8 +109,14 @@ class HostLink {
     })
   }
 
+  onNewHost(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
   async close(): Promise<void> {
     this.#closed = true
+    this.#listeners.clear()
     this.#rejectAll(new ArtifactError('STORE_FAILED', 'the store is closed'))
     await this.#reaching
     this.#client?.close()
@@ -137,8 +152,11 @@ class HostLink {
       this.#client = client
       void client.closed.then(() => {
         this.#client = undefined
-        if (this.#open.size > 0) this.#reach()
+        if (this.#open.size > 0 || this.#listeners.size > 0) this.#reach()
       })
+      // They may call, which is sent below with all that is open.
+      if (this.#hadHost) for (const listener of this.#listeners) listener()
+      this.#hadHost = true
       for (const call of this.#open) void this.#send(client, call)
     } catch (error) {
       this.#rejectAll(storeError(error, `reaching the catalog of ${this.#home}`))

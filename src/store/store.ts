@@ -77,6 +77,11 @@ export class Store {
     return this.#ingest
   }
 
+  /** See `OpenCatalog.onNewHost`. */
+  onNewHost(listener: () => void): () => void {
+    return this.#open.onNewHost(listener)
+  }
+
   get closed(): boolean {
     return this.#closing !== undefined
   }
