@@ -22,7 +22,7 @@ export interface ChunkPlace {
   offset: number
 }
 
-/** One folder in the stat cache: its real path, and its record in base64. */
+/** A record of the stat cache in base64: of a folder, by its real path, or of a file added by itself. */
 export interface FolderCache {
   folder: string
   record: string

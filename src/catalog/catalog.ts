@@ -232,7 +232,7 @@ export interface Catalog extends Keeping, Changing {
   rememberChunks(object: Digest, chunks: ObjectChunk[]): Promise<void>
   /** As of now; another process may add bytes at any time. */
   describe(): Promise<StoreState>
-  /** Records of the stat cache, by the real paths of their folders; null where there is none. */
+  /** Records of the stat cache, by their paths, see `FolderCache`; null where there is none. */
   getFolders(folders: string[]): Promise<(string | null)[]>
   /** Keeps records of the stat cache: an index that may be lost, never the truth. */
   putFolders(folders: FolderCache[]): Promise<void>

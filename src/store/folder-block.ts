@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs'
 import { ArtifactError } from '../errors.js'
 import { compareUtf8 } from '../model/artifact-path.js'
 import { ALGORITHMS, type Algorithm, algorithmById } from '../model/digest.js'
@@ -28,6 +29,18 @@ export function createBlock(names: string[], digestBytes: number): FolderBlock {
     digests: new Uint8Array(names.length * digestBytes),
     known: new Uint8Array(names.length),
   }
+}
+
+export function setStat({ sizes, stats }: FolderBlock, index: number, stat: BigIntStats): void {
+  sizes[index] = Number(stat.size)
+  stats[index * STATS_A_FILE] = stat.ino
+  stats[index * STATS_A_FILE + 1] = stat.mtimeNs
+  stats[index * STATS_A_FILE + 2] = stat.ctimeNs
+}
+
+/** Whether both times of a file are. */
+export function isOlder({ stats }: FolderBlock, index: number, before: bigint): boolean {
+  return stats[index * STATS_A_FILE + 1]! < before && stats[index * STATS_A_FILE + 2]! < before
 }
 
 /** The first rows of a block, under these names. */
@@ -65,9 +78,7 @@ export function encodeFolderRecord(
 ): Buffer {
   const width = ALGORITHMS[algorithm].bytes
   const { names, sizes, stats, digests } = takeFiles(block, width, index => {
-    const mtime = block.stats[index * STATS_A_FILE + 1]!
-    const ctime = block.stats[index * STATS_A_FILE + 2]!
-    return block.known[index] === 1 && mtime < before && ctime < before
+    return block.known[index] === 1 && isOlder(block, index, before)
   })
   const head = Buffer.alloc(HEAD_BYTES)
   head[0] = RECORD_VERSION

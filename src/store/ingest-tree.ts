@@ -1,8 +1,8 @@
-import { type BigIntStats, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Catalog, StoreState } from '../catalog/catalog.js'
-import { storeError } from '../errors.js'
 import { ALGORITHMS, type Algorithm } from '../model/digest.js'
+import { readClock } from './file-clock.js'
 import { LARGE_BYTES, TREE_BATCH_BYTES } from './file-ingester.js'
 import { decodeFolderRecord, encodeFolderRecord, fillKnown, STATS_A_FILE } from './folder-block.js'
 import { type FolderNode, toNodeFiles } from './folder-tree.js'
@@ -18,9 +18,6 @@ const FOLDERS_A_SCAN = 8
 const FILES_A_READ = 1024
 /** Records of the stat cache that wait to become durable, before the packs are flushed for them. */
 const RECORD_BYTES = 4 * 1024 * 1024
-/** Git's racy-clean rule with a margin for clocks that tick at 100 Hz; for other file systems 2 s. */
-const FINE_MARGIN_NS = 20_000_000n
-const COARSE_MARGIN_NS = 2_000_000_000n
 
 export interface TreeOptions {
   /** gitignore rules, case-sensitive, against paths relative to the folder. */
@@ -73,29 +70,10 @@ export async function ingestTree(
   const state = target.catalog.describe()
   // Whoever needs it is told of its failure.
   state.catch(() => {})
-  const before = await readClock(target.ingest, root)
+  const before = readClock(await target.ingest.folder())(statSync(root, { bigint: true }).dev)
   const tree = new TreeIngest(target, root, { ...options, state, before })
   const [node] = await tree.add([{ folder: '', ancestors: [real] }])
   return node!
-}
-
-/** A time before which every write must have left its mark, by the clock of the file system. */
-async function readClock(ingest: Ingest, root: string): Promise<bigint> {
-  const file = join(await ingest.folder(), 'clock')
-  const { mtimeNs, dev } = touch(file)
-  if (statSync(root, { bigint: true }).dev === dev) return mtimeNs - FINE_MARGIN_NS
-  return BigInt(Date.now()) * 1_000_000n - COARSE_MARGIN_NS
-}
-
-function touch(file: string): BigIntStats {
-  try {
-    writeFileSync(file, '')
-    const stat = statSync(file, { bigint: true })
-    rmSync(file)
-    return stat
-  } catch (error) {
-    throw storeError(error, `writing ${file}`)
-  }
 }
 
 interface TreeSetting extends TreeOptions {

@@ -8,16 +8,10 @@ import type { Algorithm, Digest } from '../model/digest.js'
 import { type BatchContents, claimContents, joinDigests, locateContents } from './batch-contents.js'
 import { Claims } from './claims.js'
 import { cutRuns } from './cut-runs.js'
-import type {
-  FileColumns,
-  FileStat,
-  Policy,
-  Published,
-  ReadColumns,
-  ReadOutcome,
-} from './file-ingester.js'
+import type { FileColumns, Policy, Published, ReadColumns, ReadOutcome } from './file-ingester.js'
 import { buffersOf, type IngestTask, type ScanTask } from './ingest-task.js'
 import type { ScannedFolder } from './scan-folder.js'
+import { type SourceFile, type StoredFile, storeFiles, type WaitingFile } from './store-files.js'
 import { createWriterFolder, type WriterFolder } from './writer-folder.js'
 
 /** Files in one batch: below it, at most 64 × 256 KiB = 16 MiB are held in memory. */
@@ -33,23 +27,9 @@ const MESSAGE_LIMITS = {
 /** Files that wait before `ready` holds a caller back. */
 const QUEUE_FILES = 1024
 
-export interface StoredFile {
-  digest: Digest
-  stat: FileStat
-  /** The store did not have the content before. */
-  isNew: boolean
-}
-
 export interface StoredBytes {
   digest: Digest
   isNew: boolean
-}
-
-interface Waiting {
-  file: string
-  policy: Policy
-  resolve(stored: StoredFile): void
-  reject(error: unknown): void
 }
 
 /** Work for a worker; `urgent` is what frees memory: reading before looking for more. */
@@ -84,7 +64,7 @@ export interface IngestWorker {
  */
 export class Ingest {
   readonly #options: IngestOptions
-  readonly #queue: Waiting[] = []
+  readonly #queue: WaitingFile[] = []
   readonly #jobs: Job[] = []
   readonly #claims: Claims<TaskWorker<IngestTask>>
   readonly #published: Published = { packs: [], objects: [] }
@@ -298,29 +278,34 @@ export class Ingest {
     void work.finally(() => this.#running.delete(work))
   }
 
-  async #storeFiles(worker: TaskWorker<IngestTask>, waiting: Waiting[]): Promise<void> {
-    const batch = this.#nextBatch++
-    const files = waiting.map(({ file, policy }) => ({ file, policy }))
+  async #storeFiles(worker: TaskWorker<IngestTask>, waiting: WaitingFile[]): Promise<void> {
     try {
-      const outcomes = await worker.run<ReadOutcome[]>({ do: 'read', batch, files })
-      const kept = await this.#keep(worker, batch, {
-        kind: 'blob',
-        digests: joinDigests(
-          this.#options.algorithm,
-          outcomes.map(outcome => ('digest' in outcome ? outcome.digest : undefined)),
-        ),
-        isAbsent: index => 'error' in outcomes[index]!,
-        isInPlace: index => files[index]!.policy === 'immutable',
-      })
-      outcomes.forEach((outcome, index) => {
-        const { resolve, reject } = waiting[index]!
-        if ('error' in outcome) reject(ArtifactError.from(outcome.error))
-        else resolve({ ...outcome, isNew: kept[index] ?? false })
-      })
+      const read = (files: SourceFile[]) => this.#readFiles(worker, files)
+      const remember = (records: FolderCache[]) => this.rememberFolders(records)
+      const folder = await this.folder()
+      await storeFiles(waiting, { ...this.#options, folder, read, remember })
     } catch (error) {
       this.#fail(error)
       for (const { reject } of waiting) reject(this.#failure)
     }
+  }
+
+  async #readFiles(
+    worker: TaskWorker<IngestTask>,
+    files: SourceFile[],
+  ): Promise<{ outcomes: ReadOutcome[]; kept: boolean[] }> {
+    const batch = this.#nextBatch++
+    const outcomes = await worker.run<ReadOutcome[]>({ do: 'read', batch, files })
+    const kept = await this.#keep(worker, batch, {
+      kind: 'blob',
+      digests: joinDigests(
+        this.#options.algorithm,
+        outcomes.map(outcome => ('digest' in outcome ? outcome.digest : undefined)),
+      ),
+      isAbsent: index => 'error' in outcomes[index]!,
+      isInPlace: index => files[index]!.policy === 'immutable',
+    })
+    return { outcomes, kept }
   }
 
   async #storeBytes(kind: BlobKind, parts: Uint8Array[]): Promise<StoredBytes[]> {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Ignore } from 'ignore'
 import { ArtifactError } from '../errors.js'
 import { compareUtf8, isCanonicalPath } from '../model/artifact-path.js'
-import { createBlock, cutBlock, type FolderBlock, STATS_A_FILE } from './folder-block.js'
+import { createBlock, cutBlock, type FolderBlock, setStat } from './folder-block.js'
 import { orderFolders } from './folder-tree.js'
 import { fileError } from './source-file.js'
 
@@ -90,13 +90,6 @@ class FolderScan {
     const relative = folder ? `${folder}/${name}` : name
     return rules.ignores(isFolder ? `${relative}/` : relative)
   }
-}
-
-function setStat(block: FolderBlock, index: number, stat: BigIntStats): void {
-  block.sizes[index] = Number(stat.size)
-  block.stats[index * STATS_A_FILE] = stat.ino
-  block.stats[index * STATS_A_FILE + 1] = stat.mtimeNs
-  block.stats[index * STATS_A_FILE + 2] = stat.ctimeNs
 }
 
 function listNames(path: string): string[] {

@@ -20,8 +20,8 @@ import { startNode } from '../../fixtures/run-node.js'
 import { listStored } from '../../fixtures/store/list-stored.js'
 import { readStored } from '../../fixtures/store/read-stored.js'
 import { LARGE_BYTES, type Policy } from '../../src/store/file-ingester.js'
-import type { StoredFile } from '../../src/store/ingest.js'
 import { openStore, type Store } from '../../src/store/store.js'
+import type { StoredFile } from '../../src/store/store-files.js'
 
 const isRoot = process.getuid?.() === 0
 
