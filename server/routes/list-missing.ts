@@ -1,7 +1,7 @@
 import type { RouteOptions } from 'fastify'
 import { decodeKeyRows, encodeIndices, MAX_KEYS_BYTES } from '../../src/remote/key-rows.js'
 import { API_PATH, INDICES_TYPE } from '../../src/remote/messages.js'
-import { locateBlobs } from '../../src/store/locate-blobs.js'
+import { listAbsent } from '../../src/store/list-absent.js'
 import type { Store } from '../../src/store/store.js'
 import { checkBytes, checkServedEntity } from '../check-request.js'
 import { holdSession } from '../hold-session.js'
@@ -15,8 +15,7 @@ export function listMissing(store: Store): RouteOptions {
       const { params, body } = request
       await holdSession(store, request)
       checkServedEntity((params as { entity: string }).entity)
-      const places = await locateBlobs(store, decodeKeyRows(checkBytes(body)), { external: false })
-      const missing = places.flatMap((place, index) => (place ? [] : [index]))
+      const missing = await listAbsent(store, decodeKeyRows(checkBytes(body)))
       return reply.type(INDICES_TYPE).send(encodeIndices(missing))
     },
   }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { seededBytes } from '../../fixtures/seeded-bytes.js'
 import { serveStores } from '../../fixtures/server/serve-stores.js'
+import { damageBlob } from '../../fixtures/store/damage-blob.js'
 import { MAX_CHUNK, MIN_CHUNK } from '../../src/chunk/find-cut.js'
 import { encodeChunks } from '../../src/chunk/recipe.js'
 import { createHasher, hashBytes } from '../../src/hash/hasher.js'
@@ -8,6 +9,7 @@ import type { BlobKey } from '../../src/model/blob-key.js'
 import type { WireRecord } from '../../src/pack/encode-pack-stream.js'
 import { loadZstd } from '../../src/pack/zstd.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
+import { quarantineKeys } from '../../src/store/quarantine.js'
 
 const hasher = await createHasher('xxh128')
 
@@ -42,7 +44,7 @@ async function openRemote(test: Parameters<typeof serveStores>[0]) {
     }
     return Buffer.concat(found)
   }
-  return { remote, send, isHere, fetchWhole }
+  return { served, remote, send, isHere, fetchWhole }
 }
 
 t.test('a recipe makes a blob of chunks that come with it', async t => {
@@ -96,4 +98,17 @@ t.test('a recipe that does not make its blob is refused, and its chunks are kept
   }
   t.same(await remote.listMissing('default', parts.map(blobOf)), [])
   t.same(await send(wire(recipeKey, rows)), { stored: 1, rejected: [] })
+})
+
+t.test('a blob is missing as soon as one of its chunks is', async t => {
+  const { served, remote, send, fetchWhole } = await openRemote(t)
+  await send(...chunks, wire(recipeKey, rows))
+  const lost = blobOf(parts[1]!)
+  await damageBlob(served, lost.digest)
+  t.same(await quarantineKeys(served, [lost]), [lost])
+  const keys = [blobOf(whole), ...parts.map(blobOf)]
+  t.same(await remote.listMissing('default', keys), [0, 2])
+  await send(chunks[1]!, wire(recipeKey, rows))
+  t.same(await remote.listMissing('default', keys), [])
+  t.ok((await fetchWhole()).equals(whole))
 })
