@@ -13,17 +13,25 @@ export class DaemonLimit {
     this.#apply()
   }
 
-  /** Keeps to a limit, at once and until the work is done. */
-  async during<T>(limit: number | undefined, work: () => Promise<T>): Promise<T> {
+  /** Keeps to a limit, at once and until the work is done, or whoever asked for it is gone. */
+  async during<T>(
+    limit: number | undefined,
+    gone: Promise<unknown>,
+    work: () => Promise<T>,
+  ): Promise<T> {
     if (limit === undefined) return work()
     const asked = { limit }
     this.#asked.add(asked)
     this.#apply()
+    const lift = () => {
+      this.#asked.delete(asked)
+      this.#apply()
+    }
+    void gone.then(lift)
     try {
       return await work()
     } finally {
-      this.#asked.delete(asked)
-      this.#apply()
+      lift()
     }
   }
 

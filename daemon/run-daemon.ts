@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { ArtifactError, type ErrorCode, storeError } from '../src/errors.js'
 import { type Endpoint, listenAt } from '../src/ipc/endpoint.js'
@@ -89,16 +90,10 @@ class Daemon {
 
   async run(): Promise<void> {
     const { home, logger } = this.#options
-    const methods: DaemonMethods = {
-      status: async () => this.#health.status(),
-      sync: ({ retryFailed = false, limit }) =>
-        this.#limit.during(limit, () => this.#requestPass(retryFailed)),
-      stop: async () => this.#stop.abort(),
-    }
     let endpoint: Endpoint | undefined
     try {
       endpoint = await listenAt(homePaths(home).host, DAEMON_ROLE, socket =>
-        serveRpc(socket, { ...methods } as Record<string, RpcHandler>),
+        serveRpc(socket, { ...this.#methods(socket) } as Record<string, RpcHandler>),
       )
       logger.info({ home, pid: process.pid }, 'artifactd started')
       await this.#serve()
@@ -114,6 +109,17 @@ class Daemon {
     if (this.#fatal !== undefined) throw this.#fatal
     if (!this.#signal.aborted) await this.#passOnce()
     logger.info('artifactd ended')
+  }
+
+  /** What one client can ask for. */
+  #methods(socket: Socket): DaemonMethods {
+    const gone = new Promise(resolve => socket.once('close', resolve))
+    return {
+      status: async () => this.#health.status(),
+      sync: ({ retryFailed = false, limit }) =>
+        this.#limit.during(limit, gone, () => this.#requestPass(retryFailed)),
+      stop: async () => this.#stop.abort(),
+    }
   }
 
   /** Resolves when it is time to end; an idle end does not abort the signal. */

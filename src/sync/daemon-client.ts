@@ -42,8 +42,8 @@ export interface DaemonMethods {
   status(): Promise<DaemonStatus>
   /**
    * Makes a pass that begins after the call, and answers with what it did.
-   * @param options.limit bytes a second that it keeps to, from the call to its answer, unless its own
-   *   limit is lower. Default: its own.
+   * @param options.limit bytes a second that it keeps to, from the call to its answer or to the end of
+   *   the connection, unless its own limit is lower. Default: its own.
    */
   sync(options: { retryFailed?: boolean; limit?: number }): Promise<SyncReport>
   /** Makes it end; answers before it has. */
