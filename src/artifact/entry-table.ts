@@ -3,9 +3,9 @@ import { ArtifactError } from '../errors.js'
 import { compareUtf8, foldersAbove } from '../model/artifact-path.js'
 import type { Algorithm } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
-import { encodeManifestLine, type ManifestLine } from '../model/manifest-line.js'
 import type { EntryRun } from '../store/entry-run.js'
-import { encodeTree, type FolderNode, findEntry, listEntries } from '../store/folder-tree.js'
+import { type FolderNode, findEntry, listEntries, listRuns } from '../store/folder-tree.js'
+import type { ManifestWriter } from '../store/manifest-writer.js'
 import type { Changes } from '../store/merge-changes.js'
 import { BASE_ORDER, Removals } from './removals.js'
 
@@ -159,14 +159,14 @@ export class EntryTable {
     return single ? [single, ...found] : found
   }
 
-  /** The entries as the manifest has them. @throws as `sorted`. */
-  *encoded(): Generator<ManifestLine, void, undefined> {
+  /** Adds the entries to a manifest. @throws as `sorted` and `ManifestWriter.add`. */
+  async writeTo(writer: ManifestWriter): Promise<void> {
     if (this.#isOneTree(this.#tree)) {
-      const { node, prefix, algorithm } = this.#tree
-      yield* encodeTree(node, prefix, algorithm)
+      const { node, prefix } = this.#tree
+      for (const run of listRuns(node, prefix)) await writer.addRun(run)
       return
     }
-    for (const entry of this.sorted()) yield encodeManifestLine(entry)
+    for (const entry of this.sorted()) if (writer.add(entry)) await writer.turn()
   }
 
   /**

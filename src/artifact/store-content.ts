@@ -4,7 +4,7 @@ import type { BlobKey } from '../model/blob-key.js'
 import type { Piece } from '../model/entry.js'
 import type { Manifest, Version, VersionContent } from '../model/version.js'
 import type { Ingest } from '../store/ingest.js'
-import { writeManifestLines } from '../store/manifest.js'
+import { writeManifestWith } from '../store/manifest.js'
 import { type Changes, mergeManifest } from '../store/merge-changes.js'
 import type { Artifact } from './artifact.js'
 import { expectAlgorithm } from './expect-algorithm.js'
@@ -47,7 +47,7 @@ export function contentStorer(
       }
       manifest = await mergeManifest(store, ingest, { base: base.pieces, changes })
     } else {
-      manifest = await writeManifestLines(ingest, store.algorithm, table.encoded())
+      manifest = await writeManifestWith(ingest, store.algorithm, writer => table.writeTo(writer))
     }
     table.expectRemoved(artifact.name)
     const own = await writeExternal(ingest, table.external())

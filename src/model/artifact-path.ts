@@ -2,10 +2,10 @@ import { inspect } from 'node:util'
 import { ArtifactError } from '../errors.js'
 
 /** PATH_MAX of Linux, in bytes of UTF-8. */
-const MAX_PATH_BYTES = 4096
+export const MAX_PATH_BYTES = 4096
 
 /** NAME_MAX of the usual file systems, in bytes of UTF-8. */
-const MAX_PART_BYTES = 255
+export const MAX_PART_BYTES = 255
 
 const PARENT = /(?:^|\/)\.\.(?:\/|$)/
 const DRIVE = /^[A-Za-z]:(?:[\\/]|$)/

@@ -3,6 +3,7 @@ import { ArtifactError } from '../errors.js'
 import { compareUtf8, isCanonicalPath } from './artifact-path.js'
 import { isDigest } from './digest.js'
 import type { Entry } from './entry.js'
+import type { RunEncoder } from './file-run.js'
 import { hashPath } from './path-hash.js'
 
 /** The largest piece that is read, in bytes. The cut rule makes none above 1.25 MiB. */
@@ -118,15 +119,6 @@ export function encodeEntry(entry: Entry): string {
 }
 
 /**
- * As {@link encodeEntry}, for a file whose digest and size were made by this program.
- * @throws `INVALID_PATH`
- */
-export function encodeFile(path: string, digest: string, size: number): string {
-  checkPath(path)
-  return `{"digest":"${digest}","path":${JSON.stringify(path)},"size":${size}}\n`
-}
-
-/**
  * Paths ascend strictly, within a piece and from the last of one to the first of the next.
  *
  * @throws `PIECE_INVALID`, naming both, when `path` does not come after `previous`.
@@ -216,8 +208,18 @@ export class PieceCutter {
     this.#length += this.#buffer.write(line, this.#length)
     this.#count++
     if (this.#length < CUT_MIN_BYTES) return undefined
-    const ends = this.#length >= CUT_MAX_BYTES || (hashPath(path) & CUT_MASK) === 0
-    return ends ? this.end() : undefined
+    return this.#isDue(hashPath(path)) ? this.end() : undefined
+  }
+
+  /** As {@link push}, of the file that a run stands at; those of a run come one after another. */
+  pushFile(files: RunEncoder): PieceBytes | undefined {
+    if (files.index === 0) checkPieceOrder(this.#previous, files.path)
+    if (files.index === files.count - 1) this.#previous = files.path
+    this.#reserve(files.room)
+    this.#length = files.writeLine(this.#buffer, this.#length)
+    this.#count++
+    if (this.#length < CUT_MIN_BYTES) return undefined
+    return this.#isDue(files.pathHash) ? this.end() : undefined
   }
 
   /** The next entry begins a piece. */
@@ -233,6 +235,10 @@ export class PieceCutter {
     this.#length = 0
     this.#count = 0
     return { bytes, count }
+  }
+
+  #isDue(hash: number): boolean {
+    return this.#length >= CUT_MAX_BYTES || (hash & CUT_MASK) === 0
   }
 
   /** Makes room for `bytes` more. */

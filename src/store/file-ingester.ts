@@ -13,6 +13,7 @@ import {
   type Digest,
   digestBytes,
 } from '../model/digest.js'
+import { splitNames } from '../model/file-run.js'
 import { objectPath, packPath } from '../model/home.js'
 import { KIND_NUMBERS, type RawHeader } from '../pack/format.js'
 import { PackWriter } from '../pack/pack-writer.js'
@@ -48,7 +49,7 @@ export interface FileStat {
 /** Files of a folder tree, as a scan saw them; columns as in `FolderBlock`. */
 export interface FileColumns {
   /** Absolute, with a slash at the end, each with some of its files. */
-  folders: { path: string; names: string[] }[]
+  folders: { path: string; names: Uint8Array }[]
   sizes: Float64Array
   stats: BigUint64Array
 }
@@ -140,7 +141,7 @@ export class FileIngester {
     let index = 0
     try {
       for (const { path, names } of folders) {
-        for (const name of names) {
+        for (const name of splitNames(names)) {
           const odd = this.#readTreeFile(path + name, tree, { index, sizes, stats })
           if (odd) await odd
           index += 1

@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs'
 import { ArtifactError } from '../errors.js'
 import { compareUtf8 } from '../model/artifact-path.js'
 import { ALGORITHMS, type Algorithm, algorithmById } from '../model/digest.js'
+import { joinNames, splitNames } from '../model/file-run.js'
 
 /** Numbers kept of a file's stat: inode, mtime and ctime in nanoseconds. */
 export const STATS_A_FILE = 3
@@ -11,7 +12,8 @@ export const STATS_A_FILE = 3
  * cross threads without a copy and take about 60 bytes a file besides its name.
  */
 export interface FolderBlock {
-  names: string[]
+  /** In UTF-8, each ended by a NUL. */
+  names: Uint8Array
   sizes: Float64Array
   /** {@link STATS_A_FILE} numbers a file, as they were when it was hashed. */
   stats: BigUint64Array
@@ -23,7 +25,7 @@ export interface FolderBlock {
 
 export function createBlock(names: string[], digestBytes: number): FolderBlock {
   return {
-    names,
+    names: joinNames(names),
     sizes: new Float64Array(names.length),
     stats: new BigUint64Array(names.length * STATS_A_FILE),
     digests: new Uint8Array(names.length * digestBytes),
@@ -46,9 +48,9 @@ export function isOlder({ stats }: FolderBlock, index: number, before: bigint): 
 /** The first rows of a block, under these names. */
 export function cutBlock(block: FolderBlock, names: string[], digestBytes: number): FolderBlock {
   const count = names.length
-  if (count === block.names.length) return { ...block, names }
+  if (count === block.sizes.length) return block
   return {
-    names,
+    names: joinNames(names),
     sizes: block.sizes.slice(0, count),
     stats: block.stats.slice(0, count * STATS_A_FILE),
     digests: block.digests.slice(0, count * digestBytes),
@@ -83,11 +85,10 @@ export function encodeFolderRecord(
   const head = Buffer.alloc(HEAD_BYTES)
   head[0] = RECORD_VERSION
   head[1] = ALGORITHMS[algorithm].id
-  head.writeUInt32LE(names.length, 4)
+  head.writeUInt32LE(sizes.length, 4)
   head.write(epoch, 8, 'hex')
   head.writeBigUInt64LE(dev, 16)
-  const text = Buffer.from(names.map(name => `${name}\0`).join(''), 'utf8')
-  return Buffer.concat([head, bytesOf(sizes), bytesOf(stats), digests, text])
+  return Buffer.concat([head, bytesOf(sizes), bytesOf(stats), digests, names])
 }
 
 /** A record as it is looked up, in the order of its names. */
@@ -109,9 +110,8 @@ export function decodeFolderRecord(bytes: Buffer): FolderRecord | undefined {
   const sizes = new Float64Array(take(count * 8))
   const stats = new BigUint64Array(take(count * STATS_A_FILE * 8))
   const digests = new Uint8Array(take(count * ALGORITHMS[algorithm].bytes))
-  const names = bytes.toString('utf8', at).split('\0')
-  names.pop()
-  if (names.length !== count) {
+  const names = new Uint8Array(bytes.subarray(at))
+  if (names.reduce((ends, byte) => (byte === 0 ? ends + 1 : ends), 0) !== count) {
     throw new ArtifactError('STORE_DAMAGED', 'a record of the stat cache is damaged')
   }
   const block = { names, sizes, stats, digests, known: new Uint8Array(count).fill(1) }
@@ -124,10 +124,11 @@ function takeFiles(
   digestBytes: number,
   isTaken: (index: number) => boolean,
 ): FolderBlock {
-  const taken = Array.from(block.names.keys()).filter(isTaken)
-  if (taken.length === block.names.length) return block
+  const taken = Array.from(block.sizes.keys()).filter(isTaken)
+  if (taken.length === block.sizes.length) return block
+  const names = splitNames(block.names)
   const some = createBlock(
-    taken.map(index => block.names[index]!),
+    taken.map(index => names[index]!),
     digestBytes,
   )
   for (const [to, from] of taken.entries()) {
@@ -149,11 +150,11 @@ export function fillKnown(block: FolderBlock, old: FolderBlock, digestBytes: num
     block.known.fill(1)
     return
   }
+  const oldNames = splitNames(old.names)
   let at = 0
-  for (let index = 0; index < block.names.length; index += 1) {
-    const name = block.names[index]!
-    while (at < old.names.length && compareUtf8(old.names[at]!, name) < 0) at += 1
-    if (old.names[at] !== name || block.sizes[index] !== old.sizes[at]) continue
+  for (const [index, name] of splitNames(block.names).entries()) {
+    while (at < oldNames.length && compareUtf8(oldNames[at]!, name) < 0) at += 1
+    if (oldNames[at] !== name || block.sizes[index] !== old.sizes[at]) continue
     if (!bytesOf(statsAt(block, index)).equals(bytesOf(statsAt(old, at)))) continue
     block.digests.set(digestAt(old, at, digestBytes), index * digestBytes)
     block.known[index] = 1
@@ -163,10 +164,9 @@ export function fillKnown(block: FolderBlock, old: FolderBlock, digestBytes: num
 /** Mostly nothing has changed, which a few calls of the engine find out. */
 function isSameFolder(block: FolderBlock, old: FolderBlock): boolean {
   return (
-    block.names.length === old.names.length &&
+    bytesOf(block.names).equals(bytesOf(old.names)) &&
     bytesOf(block.sizes).equals(bytesOf(old.sizes)) &&
-    bytesOf(block.stats).equals(bytesOf(old.stats)) &&
-    block.names.every((name, index) => name === old.names[index])
+    bytesOf(block.stats).equals(bytesOf(old.stats))
   )
 }
 
@@ -178,6 +178,6 @@ function digestAt({ digests }: FolderBlock, index: number, digestBytes: number):
   return digests.subarray(index * digestBytes, (index + 1) * digestBytes)
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float64Array | BigUint64Array): Buffer {
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
 }

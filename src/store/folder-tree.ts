@@ -1,26 +1,12 @@
 import { compareUtf8 } from '../model/artifact-path.js'
 import { ALGORITHMS, type Algorithm, digestFromBytes } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
-import { createFileEncoder, type ManifestLine } from '../model/manifest-line.js'
-import type { FolderBlock } from './folder-block.js'
+import { type FileRun, listRun, splitNames } from '../model/file-run.js'
 
 /** A folder that was added: its files in UTF-8 order, and the folders in it, see `orderFolders`. */
 export interface FolderNode {
-  files: NodeFiles
+  files: Omit<FileRun, 'prefix'>
   folders: { name: string; node: FolderNode }[]
-}
-
-/** Columns as in `FolderBlock`; names with a slash between them, which take a third of the memory. */
-interface NodeFiles extends Pick<FolderBlock, 'sizes' | 'digests'> {
-  names: string
-}
-
-export function toNodeFiles({ names, sizes, digests }: FolderBlock): NodeFiles {
-  return { names: names.join('/'), sizes, digests }
-}
-
-function namesOf({ names, sizes }: NodeFiles): string[] {
-  return sizes.length === 0 ? [] : names.split('/')
 }
 
 /**
@@ -29,46 +15,49 @@ function namesOf({ names, sizes }: NodeFiles): string[] {
  *
  * @param prefix '' or a path that ends in a slash.
  */
-export function listEntries(
+export function* listEntries(
   node: FolderNode,
   prefix: string,
   algorithm: Algorithm,
 ): Generator<Entry, void, undefined> {
-  return walkTree(node, prefix, ({ files }) => (index, path) => {
-    return entryAt(files, index, { path, algorithm })
-  })
+  for (const run of listRuns(node, prefix)) yield* listRun(run, algorithm)
 }
 
-/** As `listEntries`, encoded. */
-export function encodeTree(
-  node: FolderNode,
+/** As `listEntries`, as the runs that folders make of each other's files. */
+export function* listRuns(
+  { files, folders }: FolderNode,
   prefix: string,
-  algorithm: Algorithm,
-): Generator<ManifestLine, void, undefined> {
-  return walkTree(node, prefix, ({ files: { sizes, digests } }) => {
-    const encode = createFileEncoder(algorithm, digests)
-    return (index, path) => encode(index, path, sizes[index]!)
-  })
-}
-
-/** @param describe says how to describe the files of a folder, each by its place in it. */
-function* walkTree<T>(
-  node: FolderNode,
-  prefix: string,
-  describe: (node: FolderNode) => (index: number, path: string) => T,
-): Generator<T, void, undefined> {
-  const { files, folders } = node
-  const describeFile = describe(node)
-  let next = 0
-  for (const [index, name] of namesOf(files).entries()) {
-    while (next < folders.length && comesFirst(folders[next]!.name, name)) {
-      const { name: folder, node: below } = folders[next++]!
-      yield* walkTree(below, `${prefix}${folder}/`, describe)
+): Generator<FileRun, void, undefined> {
+  const names = folders.length > 0 ? splitNames(files.names) : []
+  let rest = { prefix, ...files }
+  let done = 0
+  for (const { name: folder, node } of folders) {
+    let count = 0
+    let bytes = 0
+    for (; done < names.length && !comesFirst(folder, names[done]!); done += 1) {
+      count += 1
+      bytes += Buffer.byteLength(names[done]!) + 1
     }
-    yield describeFile(index, prefix + name)
+    if (count > 0) yield cutRun(rest, 0, count, 0, bytes)
+    rest = cutRun(rest, count, rest.sizes.length, bytes, rest.names.length)
+    yield* listRuns(node, `${prefix}${folder}/`)
   }
-  for (const { name, node: below } of folders.slice(next)) {
-    yield* walkTree(below, `${prefix}${name}/`, describe)
+  if (rest.sizes.length > 0) yield rest
+}
+
+function cutRun(
+  { prefix, names, sizes, digests }: FileRun,
+  start: number,
+  end: number,
+  from: number,
+  to: number,
+): FileRun {
+  const width = sizes.length === 0 ? 0 : digests.length / sizes.length
+  return {
+    prefix,
+    names: names.subarray(from, to),
+    sizes: sizes.subarray(start, end),
+    digests: digests.subarray(start * width, end * width),
   }
 }
 
@@ -87,16 +76,9 @@ export function findEntry(tree: FolderNode, path: string, algorithm: Algorithm):
   const name = parts.pop()!
   let node: FolderNode | undefined = tree
   for (const part of parts) node = node?.folders.find(folder => folder.name === part)?.node
-  const index = node ? namesOf(node.files).indexOf(name) : -1
+  const index = node ? splitNames(node.files.names).indexOf(name) : -1
   if (!node || index < 0) return undefined
-  return entryAt(node.files, index, { path, algorithm })
-}
-
-function entryAt(
-  { sizes, digests }: NodeFiles,
-  index: number,
-  { path, algorithm }: { path: string; algorithm: Algorithm },
-): Entry {
+  const { sizes, digests } = node.files
   const width = ALGORITHMS[algorithm].bytes
   const bytes = digests.subarray(index * width, (index + 1) * width)
   return { path, digest: digestFromBytes(algorithm, bytes), size: sizes[index]! }

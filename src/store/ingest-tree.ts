@@ -5,7 +5,7 @@ import { ALGORITHMS, type Algorithm } from '../model/digest.js'
 import { readClock } from './file-clock.js'
 import { LARGE_BYTES, TREE_BATCH_BYTES } from './file-ingester.js'
 import { decodeFolderRecord, encodeFolderRecord, fillKnown, STATS_A_FILE } from './folder-block.js'
-import { type FolderNode, toNodeFiles } from './folder-tree.js'
+import type { FolderNode } from './folder-tree.js'
 import type { Ingest } from './ingest.js'
 import { buffersOf } from './ingest-task.js'
 import { checkAborted } from './progress.js'
@@ -45,6 +45,8 @@ interface FileRange {
   folder: number
   start: number
   end: number
+  /** Their names among the bytes of all. */
+  names: { start: number; end: number }
 }
 
 /**
@@ -129,7 +131,8 @@ class TreeIngest {
         scanned.map(async ({ block, folders: children }, index) => {
           const nodes = await below[index]!
           const named = children.map(({ name }, child) => ({ name, node: nodes[child]! }))
-          return { files: toNodeFiles(block), folders: named }
+          const { names, sizes, digests } = block
+          return { files: { names, sizes, digests }, folders: named }
         }),
       )
     } catch (error) {
@@ -170,8 +173,10 @@ class TreeIngest {
     scanned.forEach(({ block }, folder) => {
       let known = 0
       let knownBytes = 0
-      for (let file = 0; file < block.names.length; file += 1) {
-        const size = block.sizes[file]!
+      let name = 0
+      for (const [file, size] of block.sizes.entries()) {
+        const names = { start: name, end: block.names.indexOf(0, name) + 1 }
+        name = names.end
         if (block.known[file] === 1) {
           known += 1
           knownBytes += size
@@ -181,8 +186,12 @@ class TreeIngest {
         const small = size < LARGE_BYTES ? size : 0
         if (bytes + small > TREE_BATCH_BYTES || files === FILES_A_READ) flush()
         const last = slice.at(-1)
-        if (last?.folder === folder && last.end === file) last.end += 1
-        else slice.push({ folder, start: file, end: file + 1 })
+        if (last?.folder === folder && last.end === file) {
+          last.end += 1
+          last.names.end = names.end
+        } else {
+          slice.push({ folder, start: file, end: file + 1, names })
+        }
         files += 1
         bytes += small
         // A large file takes as long as many small ones.
@@ -214,7 +223,7 @@ class TreeIngest {
         stats.set(statsOf(block.stats, start, end), at * STATS_A_FILE)
         at += end - start
       }
-      const named = slice.map(({ folder, start, end }) => ({
+      const named = slice.map(({ folder, names: { start, end } }) => ({
         path: join(this.#root, folders[folder]!.folder, '/'),
         names: scanned[folder]!.block.names.slice(start, end),
       }))
@@ -247,7 +256,7 @@ class TreeIngest {
     const { before, state } = this.#options
     const { epoch } = await state
     const records = scanned.flatMap(({ block, dev }, index) => {
-      if (!changed[index] || block.names.length === 0) return []
+      if (!changed[index] || block.sizes.length === 0) return []
       const record = encodeFolderRecord(block, { algorithm, epoch, dev, before })
       this.#recordBytes += record.length
       return { folder: folders[index]!.ancestors.at(-1)!, record: record.toString('base64') }

@@ -3,13 +3,15 @@ import type { Hasher } from '../hash/hasher.js'
 import { manifestDigestHeader, manifestDigestLine } from '../model/artifact-digest.js'
 import { hexOf } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
-import { encodeManifestLine, type ManifestLine } from '../model/manifest-line.js'
-import { type PieceBytes, PieceCutter } from '../model/piece.js'
+import { type FileRun, isPlain, listRun, RunEncoder } from '../model/file-run.js'
+import { encodeEntry, type PieceBytes, PieceCutter } from '../model/piece.js'
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
 
 /** Entries encoded before other work gets a turn: a few milliseconds. */
 const TURN = 1000
+/** Room for the lines of a turn, to begin with. */
+const LINES_BYTES = 64 * 1024
 /** Pieces handed to the ingest at once: about 4 MiB. */
 const PIECES_A_WRITE = 64
 
@@ -25,7 +27,10 @@ export class ManifestWriter {
   /** Pieces that are cut and not stored, with their places among all. */
   #waiting: (PieceBytes & { at: number })[] = []
   #placed = 0
-  #lines: string[] = []
+  /** Lines under the artifact digest that were not hashed yet. */
+  #lines: Buffer = Buffer.allocUnsafeSlow(LINES_BYTES)
+  #lineBytes = 0
+  #lineCount = 0
   #size = 0
   #fileCount = 0
 
@@ -41,13 +46,23 @@ export class ManifestWriter {
    * @throws `PIECE_INVALID` when the entry does not come after the one before, and as `encodeEntry`.
    */
   add(entry: Entry): boolean {
-    return this.addLine(encodeManifestLine(entry))
+    this.#place(this.#cutter.push(encodeEntry(entry), entry.path))
+    return this.#count(entry)
   }
 
-  /** As {@link add}, of an entry that is encoded. */
-  addLine({ path, size, line, digestLine }: ManifestLine): boolean {
-    this.#place(this.#cutter.push(line, path))
-    return this.#count(size, digestLine)
+  /** As {@link add}, of the files of a run, with turns where they are due. */
+  async addRun(run: FileRun): Promise<void> {
+    const { algorithm } = this.#hasher
+    if (!isPlain(run)) {
+      for (const entry of listRun(run, algorithm)) if (this.add(entry)) await this.turn()
+      return
+    }
+    for (const files = new RunEncoder(run, algorithm); files.index < files.count; files.next()) {
+      this.#place(this.#cutter.pushFile(files))
+      this.#reserve(files.room)
+      this.#lineBytes = files.writeDigestLine(this.#lines, this.#lineBytes)
+      if (this.#countFile(files.size)) await this.turn()
+    }
   }
 
   /**
@@ -59,15 +74,16 @@ export class ManifestWriter {
     if (!this.#cutter.isEmpty) return false
     this.#pieces[this.#placed++] = piece
     for (const entry of entries) {
-      if (this.#count(entry.size, manifestDigestLine(entry))) await this.turn()
+      if (this.#count(entry)) await this.turn()
     }
     return true
   }
 
   /** Stores what is due, and lets other work have a turn. */
   async turn(): Promise<void> {
-    this.#hasher.update(Buffer.from(this.#lines.join(''), 'utf8'))
-    this.#lines = []
+    this.#hasher.update(this.#lines.subarray(0, this.#lineBytes))
+    this.#lineBytes = 0
+    this.#lineCount = 0
     if (this.#waiting.length >= PIECES_A_WRITE) await this.#store()
     await yieldToLoop()
   }
@@ -85,10 +101,27 @@ export class ManifestWriter {
     }
   }
 
-  #count(size: number, digestLine: string): boolean {
+  #count(entry: Entry): boolean {
+    const line = manifestDigestLine(entry)
+    this.#reserve(line.length * 3)
+    this.#lineBytes += this.#lines.write(line, this.#lineBytes)
+    return this.#countFile(entry.size)
+  }
+
+  #countFile(size: number): boolean {
     this.#size += size
     this.#fileCount += 1
-    return this.#lines.push(digestLine) === TURN
+    this.#lineCount += 1
+    return this.#lineCount === TURN
+  }
+
+  /** Makes room for a line of so many bytes. */
+  #reserve(bytes: number): void {
+    const wanted = this.#lineBytes + bytes
+    if (wanted <= this.#lines.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, this.#lines.length * 2))
+    larger.set(this.#lines.subarray(0, this.#lineBytes))
+    this.#lines = larger
   }
 
   #place(piece: PieceBytes | undefined): void {

@@ -1,7 +1,6 @@
 import { withHasher } from '../hash/hasher.js'
 import type { Algorithm } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
-import { encodeManifestLine, type ManifestLine } from '../model/manifest-line.js'
 import { decodePiece } from '../model/piece.js'
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
@@ -26,34 +25,27 @@ export function writeManifest(
   algorithm: Algorithm,
   entries: Iterable<Entry> | AsyncIterable<Entry>,
 ): Promise<Manifest> {
-  const lines = Symbol.iterator in entries ? encodeAll(entries) : encodeEach(entries)
-  return writeManifestLines(ingest, algorithm, lines)
-}
-
-/** As `writeManifest`, of what was encoded. */
-export function writeManifestLines(
-  ingest: Pick<Ingest, 'addBytes'>,
-  algorithm: Algorithm,
-  lines: Iterable<ManifestLine> | AsyncIterable<ManifestLine>,
-): Promise<Manifest> {
-  return withHasher(algorithm, async hasher => {
-    const writer = new ManifestWriter(ingest, hasher)
-    if (Symbol.iterator in lines) {
-      // To wait for every line would take as long as to encode it.
-      for (const line of lines) if (writer.addLine(line)) await writer.turn()
+  return writeManifestWith(ingest, algorithm, async writer => {
+    if (Symbol.iterator in entries) {
+      // To wait for every entry would take as long as to encode it.
+      for (const entry of entries) if (writer.add(entry)) await writer.turn()
     } else {
-      for await (const line of lines) if (writer.addLine(line)) await writer.turn()
+      for await (const entry of entries) if (writer.add(entry)) await writer.turn()
     }
-    return writer.end()
   })
 }
 
-function* encodeAll(entries: Iterable<Entry>): Generator<ManifestLine, void, undefined> {
-  for (const entry of entries) yield encodeManifestLine(entry)
-}
-
-async function* encodeEach(entries: AsyncIterable<Entry>): AsyncGenerator<ManifestLine> {
-  for await (const entry of entries) yield encodeManifestLine(entry)
+/** As `writeManifest`, of what `add` adds to the writer. */
+export function writeManifestWith(
+  ingest: Pick<Ingest, 'addBytes'>,
+  algorithm: Algorithm,
+  add: (writer: ManifestWriter) => Promise<void>,
+): Promise<Manifest> {
+  return withHasher(algorithm, async hasher => {
+    const writer = new ManifestWriter(ingest, hasher)
+    await add(writer)
+    return writer.end()
+  })
 }
 
 /**

@@ -1,12 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ArtifactError } from '../errors.js'
-import { withHasher } from '../hash/hasher.js'
 import { compareUtf8 } from '../model/artifact-path.js'
 import type { Entry, Piece } from '../model/entry.js'
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
-import { readPiece } from './manifest.js'
-import { ManifestWriter } from './manifest-writer.js'
+import { readPiece, writeManifestWith } from './manifest.js'
 import { Nesting } from './nesting.js'
 import type { Store } from './store.js'
 
@@ -50,13 +48,11 @@ export function mergeManifest(
   ingest: Pick<Ingest, 'addBytes'>,
   { base, changes }: { base: Piece[]; changes: Changes },
 ): Promise<Manifest> {
-  return withHasher(store.algorithm, async hasher => {
-    const writer = new ManifestWriter(ingest, hasher)
+  return writeManifestWith(ingest, store.algorithm, async writer => {
     for await (const { piece, entries } of mergeRuns(store, base, changes)) {
       if (piece && (await writer.copy(piece, entries))) continue
       for (const entry of entries) if (writer.add(entry)) await writer.turn()
     }
-    return writer.end()
   })
 }
 
