@@ -73,7 +73,7 @@ export async function applyFinish(
   }
   const { distributedId: _, onConflict: __, complete = false, ...rest } = record
   await applyVersion(txn, seq, { ...rest, t: 'version', complete })
-  await dropParts(txn, name, { settledOnly: false })
+  await leaveParts(txn, name, 'drop all')
   putFinished(txn, name, open, number)
 }
 
@@ -84,38 +84,40 @@ export async function settleOpen(
   number: number,
 ): Promise<void> {
   const row = await txn.get<VersionRow>(keys.version(item.versionId))
-  if (item.kind === 'upsert') {
-    const { error: _, ...part } = row ?? {}
-    if (row) txn.put(keys.version(row.id), { ...part, state: 'open', settled: true })
-    return
-  }
   const { entity, project, name, distributedId = '' } = item
   const openedAs = { entity, project, name, distributedId }
+  if (item.kind === 'upsert') {
+    const { error: _, ...part } = row ?? {}
+    const remoteId = openVersionId(openedAs)
+    if (row) txn.put(keys.version(row.id), { ...part, state: 'open', settled: true, remoteId })
+    return
+  }
   const open = await txn.get<OpenVersion>(keys.open(openedAs))
   if (open) putFinished(txn, openedAs, open, number)
-  await dropParts(txn, openedAs, { settledOnly: true })
+  await leaveParts(txn, openedAs, row?.state === 'synced' ? 'drop settled' : 'keep')
   // The remote merged something else: what was here is no version, and is asked for there.
   if (row?.state === 'closing') dropVersion(txn, row.id)
 }
 
 /**
- * Drops the parts, which are in the version now, so that their runs logged it, and what is pending. What the remote has
- * not taken is in no version that the remote made: `settledOnly` keeps it.
+ * Leaves the parts, which are in the finished version now, so that their runs logged it, and drops what is
+ * pending of them. What the remote has not taken is in no version that the remote made: only `drop all`,
+ * for a version that was made here, drops it too. Where the finished version is not here, they are kept for
+ * a remote that loses it.
  */
-async function dropParts(
+async function leaveParts(
   txn: Transaction,
   name: OpenName,
-  { settledOnly }: { settledOnly: boolean },
+  how: 'drop all' | 'drop settled' | 'keep',
 ): Promise<void> {
-  for (const [key, id] of await txn.list<string>(keyRange('part', openVersionId(name)))) {
-    const part = await txn.get<VersionRow>(keys.version(id))
-    if (settledOnly && !part?.settled) continue
-    if (part?.run) {
-      const version = { ...part, id: openVersionId(name) }
-      putEdge(txn, { role: 'output', run: part.run, version })
-    }
+  const id = openVersionId(name)
+  for (const [key, partId] of await txn.list<string>(keyRange('part', id))) {
+    const part = await txn.get<VersionRow>(keys.version(partId))
+    if (how !== 'drop all' && !part?.settled) continue
+    if (part?.run) putEdge(txn, { role: 'output', run: part.run, version: { ...part, id } })
+    if (how === 'keep') continue
     txn.del(key)
-    dropVersion(txn, id)
+    dropVersion(txn, partId)
   }
   for (const item of (await txn.list<PendingItem>(keyRange('pending'))).values()) {
     const ofThis =
@@ -123,7 +125,7 @@ async function dropParts(
       item.entity === name.entity &&
       item.project === name.project &&
       item.name === name.name
-    if (ofThis && !(settledOnly && item.kind === 'upsert')) txn.del(keys.pending(item.seq))
+    if (ofThis && !(how !== 'drop all' && item.kind === 'upsert')) txn.del(keys.pending(item.seq))
   }
 }
 

@@ -46,7 +46,7 @@ export interface Keeping {
   noteUse(ids: string[]): Promise<void>
   /**
    * Lets the bytes of versions go that a remote has, and keeps their manifests: durable when it
-   * resolves. Whatever else than `synced` is passed over. Importing a version, or logging its content
+   * resolves. What the remote has not (`isOnRemote`) is passed over. Importing a version, or logging its content
    * again, takes it back.
    */
   evict(ids: string[]): Promise<void>

@@ -7,6 +7,7 @@ import { keepEdited } from './apply-edit.js'
 import { type AliasRow, type CollectionRow, listDropped, type VersionRow } from './apply-record.js'
 import type { AliasRequest, ImportRequest, LogAnswer, LogRequest, PlacedKey } from './catalog.js'
 import type { DeletedVersion } from './changing.js'
+import { isOnRemote } from './is-on-remote.js'
 import { keys } from './keys.js'
 import { deletedError } from './plan-delete.js'
 import type { JournalRecord } from './records.js'
@@ -158,9 +159,10 @@ export async function planRemoval(
 /** See `Keeping.evict`. */
 export async function planEviction(txn: Transaction, at: string, ids: string[]): Promise<Plan> {
   const rows = await Promise.all(ids.map(id => txn.get<VersionRow>(keys.version(id))))
-  const gone = ids.filter(
-    (_, index) => rows[index]?.state === 'synced' && rows[index].evicted !== true,
-  )
+  const gone = ids.filter((_, index) => {
+    const row = rows[index]
+    return row && isOnRemote(row) && row.evicted !== true
+  })
   return {
     ...(gone.length > 0 && { record: { t: 'evicted', at, ids: gone } }),
     answer: NO_ANSWER,

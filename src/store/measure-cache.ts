@@ -1,4 +1,5 @@
 import { ContentMarker } from '../catalog/content-marker.js'
+import { isOnRemote } from '../catalog/is-on-remote.js'
 import type { Root } from '../catalog/keeping.js'
 import { listPages } from '../catalog/list-pages.js'
 import { compareUtf8 } from '../model/artifact-path.js'
@@ -62,7 +63,7 @@ export async function measureCache(
     for (const root of roots) {
       checkAborted(signal)
       const owner = owners.add(root) * FLAGS
-      const isSynced = root.state === 'synced'
+      const isSynced = isOnRemote(root)
       if (isSynced && root.evicted) marker.markManifest(root, owner + MANIFEST)
       else if (isSynced) await marker.mark(root, owner + SYNCED, owner + MANIFEST)
       else await marker.mark(root, owner + PENDING)
@@ -109,8 +110,9 @@ class Owners {
     })
     const { of } = this.#uses[number]!
     if ('versions' in of) {
-      of.versions += state === 'open' ? 0 : 1
-      of.evicted += evicted ? 1 : 0
+      const isPart = state === 'open'
+      of.versions += isPart ? 0 : 1
+      of.evicted += evicted && !isPart ? 1 : 0
     }
     return number
   }

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { ContentMarker } from '../catalog/content-marker.js'
+import { isOnRemote } from '../catalog/is-on-remote.js'
 import type { Root } from '../catalog/keeping.js'
 import { KeyTable } from '../catalog/key-table.js'
 import { decodePlace, locationKey } from '../catalog/keys.js'
@@ -28,7 +29,7 @@ const EMPTY_PACK = PACK_HEADER_BYTES + INDEX_RECORD_BYTES + FOOTER_BYTES
 export interface PlanOptions {
   /** Bytes that packs and objects may take. Default: any number, and nothing is evicted. */
   limit?: number | undefined
-  /** Which of the synced versions a remote has just now. Default: none is evicted. */
+  /** Which of these versions, and parts, a remote has just now. Default: none is evicted. */
   listHeld?: ((synced: Root[]) => Promise<Set<string>>) | undefined
   signal?: AbortSignal | undefined
   /** Default: the clock of the system. */
@@ -68,7 +69,7 @@ export async function planSweep(store: Store, options: PlanOptions): Promise<Swe
     for (const root of roots) {
       checkAborted(signal)
       // One that is to be sent again may still have bytes here.
-      const isEvicted = root.evicted && root.state === 'synced'
+      const isEvicted = root.evicted && isOnRemote(root)
       if (!isEvicted) await marker.mark(root, labels.get(root.id) ?? KEPT, KEPT)
       else if (exposed.length > 0) await marker.mark(root, EVICTED, KEPT)
       else marker.markManifest(root, KEPT)
@@ -99,7 +100,7 @@ async function listCandidates(
   const synced: Root[] = []
   for await (const roots of listPages(after => catalog.listRoots(after))) {
     for (const root of roots) {
-      if (root.state !== 'synced' || root.evicted) continue
+      if (!isOnRemote(root) || root.evicted) continue
       synced.push({ ...root, pieces: [], external: [] })
     }
   }

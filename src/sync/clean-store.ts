@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { MAX_BATCH } from '../catalog/catalog.js'
 import type { Root } from '../catalog/keeping.js'
 import { type ArtifactError, isArtifactError } from '../errors.js'
 import { groupByCollection } from '../model/group-by-collection.js'
+import { NO_NUMBER } from '../model/version.js'
 import type { Remote } from '../remote/remote.js'
+import { cutRuns } from '../store/cut-runs.js'
 import { checkAborted } from '../store/progress.js'
 import type { Store } from '../store/store.js'
 import { type SweepResult, sweepStore } from '../store/sweep-store.js'
@@ -84,10 +87,28 @@ async function listHeldVersions(
       if (listed.has(root.remoteId ?? root.id)) held.add(root.id)
       else absent.push(root)
     }
+    const parts = absent.filter(({ number }) => number === NO_NUMBER)
+    for (const id of await findDeleted(remote, parts, signal)) held.add(id)
     // Bytes of what another machine deleted are needed no more.
-    if (!dryRun) await learnDeletions(store, remote, { versions: absent, signal })
+    const versions = absent.filter(({ number }) => number !== NO_NUMBER)
+    if (!dryRun) await learnDeletions(store, remote, { versions, signal })
   }
   return held
+}
+
+/** Parts, by their ids, of versions that were deleted there: nobody needs them. */
+async function findDeleted(
+  remote: Remote,
+  parts: Root[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const found: string[] = []
+  for (const some of cutRuns(parts, { weigh: () => 1, most: MAX_BATCH })) {
+    const ids = some.map(({ id, remoteId = id }) => remoteId)
+    const gone = new Set(await remote.listDeleted(some[0]!.entity, ids, { signal }))
+    found.push(...some.filter((_, index) => gone.has(ids[index]!)).map(({ id }) => id))
+  }
+  return found
 }
 
 async function listIds(
