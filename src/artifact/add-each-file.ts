@@ -3,6 +3,8 @@ import { checkAborted, type WorkOptions } from '../store/progress.js'
 import { walkFolder } from '../store/walk-folder.js'
 
 interface EachFileOptions extends WorkOptions {
+  /** Of the store. */
+  home: string
   patterns: string[]
   refuseLinks: boolean
   /** Resolves when another file may be added. */
@@ -17,13 +19,13 @@ interface EachFileOptions extends WorkOptions {
  */
 export async function addEachFile(
   root: string,
-  { patterns, refuseLinks, ready, add, signal, onProgress }: EachFileOptions,
+  { home, patterns, refuseLinks, ready, add, signal, onProgress }: EachFileOptions,
 ): Promise<void> {
   const adding = new Set<Promise<void>>()
   let failure: { error: unknown } | undefined
   let files = 0
   let bytes = 0
-  for await (const { file, path } of walkFolder(root, patterns, { refuseLinks })) {
+  for await (const { file, path } of walkFolder(root, patterns, { refuseLinks, home })) {
     if (failure || signal?.aborted) break
     await ready()
     const added = add(file, path)

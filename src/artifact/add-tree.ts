@@ -14,12 +14,12 @@ interface AddTreeOptions extends WorkOptions {
 
 /** Copies a folder into the store. @returns its files as a tree. */
 export async function addTree(
-  { catalog, algorithm }: Store,
+  { home, catalog, algorithm }: Store,
   ingest: Ingest,
   { root, dedup, onProgress, ...options }: AddTreeOptions & { root: string },
 ): Promise<FolderNode> {
   const done = { files: 0, bytes: 0 }
-  const node = await ingestTree({ ingest, catalog, algorithm }, root, {
+  const node = await ingestTree({ home, ingest, catalog, algorithm }, root, {
     ...options,
     onFiles: ({ files, bytes, newFiles, newBytes }) => {
       done.files += files

@@ -301,7 +301,7 @@ export class Artifact {
       const add = (file: string, path: string) =>
         this.#addLocal(file, prefix + path, { ...rule, source: file }, { policy })
       const work = { ready: () => this.#begin().ingest.ready(), add, onProgress, signal }
-      await addEachFile(root, { patterns, refuseLinks, ...work })
+      await addEachFile(root, { home: this.home, patterns, refuseLinks, ...work })
       return
     }
     const work = { root, patterns, refuseLinks, dedup: this.#dedup, onProgress, signal }

@@ -13,7 +13,8 @@ export type IngestTask =
   | { do: 'store'; batch: number; keep: boolean[] }
   | { do: 'finish' }
 
-export interface ScanTask extends Pick<ScanRequest, 'root' | 'refuseLinks' | 'digestBytes'> {
+export interface ScanTask
+  extends Pick<ScanRequest, 'root' | 'home' | 'refuseLinks' | 'digestBytes'> {
   /** gitignore rules. */
   patterns: string[]
   folders: Pick<ScanRequest, 'folder' | 'ancestors'>[]

@@ -29,6 +29,8 @@ export interface TreeOptions {
 }
 
 export interface TreeTarget {
+  /** Of the store. */
+  home: string
   ingest: Ingest
   catalog: Catalog
   algorithm: Algorithm
@@ -73,7 +75,8 @@ export async function ingestTree(
   // Whoever needs it is told of its failure.
   state.catch(() => {})
   const before = readClock(await target.ingest.folder())(statSync(root, { bigint: true }).dev)
-  const tree = new TreeIngest(target, root, { ...options, state, before })
+  const home = realpathSync(target.home)
+  const tree = new TreeIngest(target, root, { ...options, state, before, home })
   const [node] = await tree.add([{ folder: '', ancestors: [real] }])
   return node!
 }
@@ -81,6 +84,8 @@ export async function ingestTree(
 interface TreeSetting extends TreeOptions {
   state: Promise<StoreState>
   before: bigint
+  /** Real. */
+  home: string
 }
 
 class TreeIngest {
@@ -108,11 +113,12 @@ class TreeIngest {
   }
 
   async #addGroup(folders: FolderAt[]): Promise<FolderNode[]> {
-    const { patterns, refuseLinks } = this.#options
+    const { patterns, refuseLinks, home } = this.#options
     const scanned = await this.#target.ingest.schedule(async worker => {
       this.#check()
       return worker.scan({
         root: this.#root,
+        home,
         patterns,
         refuseLinks,
         digestBytes: this.#width,

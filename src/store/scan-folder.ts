@@ -14,6 +14,8 @@ export interface ScanRequest {
   folder: string
   /** Real paths of the folders above and of itself, outermost first. */
   ancestors: string[]
+  /** The real path of the store, which is no part of what it holds. */
+  home: string
   rules: Ignore | undefined
   /** Links are an error that names them. */
   refuseLinks: boolean
@@ -33,12 +35,13 @@ export interface ScannedFolder {
  * followed.
  *
  * @throws `FILE_UNSUPPORTED` for what is neither file nor folder, for links that lead back into a
- *   folder they are in, and for names that are not UTF-8; `FILE_NOT_FOUND` for links that lead
- *   nowhere; `FILE_UNREADABLE`; `INVALID_PATH` for names that no artifact can hold.
+ *   folder they are in, for names that are not UTF-8, and for the store itself; `FILE_NOT_FOUND` for
+ *   links that lead nowhere; `FILE_UNREADABLE`; `INVALID_PATH` for names that no artifact can hold.
  */
 export function scanFolder(request: ScanRequest): ScannedFolder {
-  const { root, folder } = request
+  const { root, folder, ancestors, home } = request
   const path = folder ? join(root, folder) : root
+  if (ancestors.at(-1) === home) throw isStore(path)
   const names = listNames(path)
   const scan = new FolderScan(request, path, names)
   for (const name of names) scan.add(name)
@@ -99,12 +102,13 @@ function listNames(path: string): string[] {
   } catch (error) {
     throw fileError(error, path)
   }
-  // Bytes that are not UTF-8 are read as U+FFFD: such a name could not be opened again.
-  if (names.some(name => name.includes('\ufffd'))) checkNames(path)
+  checkNames(path, names)
   return names.sort(compareUtf8)
 }
 
-function checkNames(path: string): void {
+/** Bytes that are not UTF-8 are read as U+FFFD: such a name could not be opened again. */
+export function checkNames(path: string, names: string[]): void {
+  if (!names.some(name => name.includes('\ufffd'))) return
   for (const bytes of readdirSync(path, { encoding: 'buffer' })) {
     if (Buffer.from(bytes.toString('utf8'), 'utf8').equals(bytes)) continue
     throw unsupported(join(path, bytes.toString('latin1')), 'has a name that is not UTF-8')
@@ -113,7 +117,7 @@ function checkNames(path: string): void {
 
 type Look = (path: string, options: { bigint: true }) => BigIntStats
 
-function look(file: string, stat: Look): BigIntStats {
+export function look(file: string, stat: Look): BigIntStats {
   try {
     return stat(file, { bigint: true })
   } catch (error) {
@@ -121,7 +125,11 @@ function look(file: string, stat: Look): BigIntStats {
   }
 }
 
-function unsupported(file: string, what: string): ArtifactError {
+export function isStore(folder: string): ArtifactError {
+  return unsupported(folder, 'is the store itself, which grows by what is logged: leave it out')
+}
+
+export function unsupported(file: string, what: string): ArtifactError {
   return new ArtifactError('FILE_UNSUPPORTED', `${file} ${what}`, { details: { file } })
 }
 

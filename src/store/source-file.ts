@@ -24,6 +24,7 @@ export function readAsSeen(
   }
 }
 
+/** Opens a regular file without a hang. @throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_UNSUPPORTED`. */
 export function openSource(file: string, check = true): number {
   try {
     // O_NONBLOCK: a fifo that took the file's place must not hang the worker.

@@ -1,8 +1,8 @@
-import { type Dirent, type Stats, statSync } from 'node:fs'
+import { type BigIntStats, type Dirent, existsSync, realpathSync, statSync } from 'node:fs'
 import { readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
-import { ArtifactError } from '../errors.js'
+import { checkNames, isStore, look, unsupported } from './scan-folder.js'
 import { fileError } from './source-file.js'
 
 export interface FoundFile {
@@ -16,23 +16,31 @@ export interface FoundFile {
  * Every file below a folder, in the order of names, folder by folder. Symbolic links are followed,
  * as W&B does, or refused with `refuseLinks`; empty folders leave no trace.
  *
+ * @param home of the store, if it must not be walked.
  * @param patterns gitignore rules, case-sensitive, against paths relative to the folder.
  * @throws `FILE_UNSUPPORTED` for sockets, devices, fifos and for links that lead back into a
- *   folder they are in; `FILE_NOT_FOUND` for links that lead nowhere; `FILE_UNREADABLE`.
+ *   folder they are in, for names that are not UTF-8, and for the store itself; `FILE_NOT_FOUND` for links that lead
+ *   nowhere; `FILE_UNREADABLE`.
  */
 export async function* walkFolder(
   root: string,
   patterns: string[] = [],
-  { refuseLinks = false }: { refuseLinks?: boolean } = {},
+  { refuseLinks = false, home }: { refuseLinks?: boolean; home?: string } = {},
 ): AsyncGenerator<FoundFile, void, undefined> {
   const rules = ignore({ ignorecase: false }).add(patterns)
-  yield* walk({ root, rules, refuseLinks }, '', [await resolveLink(root)])
+  yield* walk(
+    { root, rules, refuseLinks, home: home && existsSync(home) ? realpathSync(home) : home },
+    '',
+    [await resolveLink(root)],
+  )
 }
 
 interface Walk {
   root: string
   rules: Ignore
   refuseLinks: boolean
+  /** Real. */
+  home: string | undefined
 }
 
 async function* walk(
@@ -41,12 +49,17 @@ async function* walk(
   ancestors: string[],
 ): AsyncGenerator<FoundFile> {
   const absolute = join(context.root, folder)
+  if (ancestors.at(-1) === context.home) throw isStore(absolute)
   let entries: Dirent[]
   try {
     entries = await readdir(absolute, { withFileTypes: true })
   } catch (error) {
     throw fileError(error, absolute)
   }
+  checkNames(
+    absolute,
+    entries.map(({ name }) => name),
+  )
   entries.sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const entry of entries) {
     const path = folder ? `${folder}/${entry.name}` : entry.name
@@ -54,7 +67,7 @@ async function* walk(
     const linked = entry.isSymbolicLink()
     if (linked && context.rules.ignores(path)) continue
     if (linked && context.refuseLinks) throw unsupported(file, 'is a symbolic link')
-    const kind: Dirent | Stats = linked ? followLink(file) : entry
+    const kind: Dirent | BigIntStats = linked ? look(file, statSync) : entry
     if (context.rules.ignores(kind.isDirectory() ? `${path}/` : path)) continue
     if (kind.isDirectory()) {
       const real = linked ? await resolveLink(file) : join(ancestors.at(-1)!, entry.name)
@@ -70,22 +83,10 @@ async function* walk(
   }
 }
 
-function followLink(file: string): Stats {
-  try {
-    return statSync(file)
-  } catch (error) {
-    throw fileError(error, file)
-  }
-}
-
 async function resolveLink(file: string): Promise<string> {
   try {
     return await realpath(file)
   } catch (error) {
     throw fileError(error, file)
   }
-}
-
-function unsupported(file: string, what: string): ArtifactError {
-  return new ArtifactError('FILE_UNSUPPORTED', `${file} ${what}`, { details: { file } })
 }

@@ -78,8 +78,10 @@ t.test('a folder given as a file, and a file as a folder', async t => {
 async function refuses(t: Test, root: string, name: string, code: string): Promise<void> {
   const file = join(root, name)
   const wanted = { code, details: { file } }
-  await t.rejects(make('a').addFile(file), wanted, `addFile ${name}`)
-  await t.rejects(make('a').addDir(root), wanted, `addDir with ${name}`)
+  for (const policy of ['mutable', 'immutable'] as const) {
+    await t.rejects(make('a').addFile(file, { policy }), wanted, `${policy} addFile ${name}`)
+    await t.rejects(make('a').addDir(root, { policy }), wanted, `${policy} addDir with ${name}`)
+  }
   rmSync(file)
 }
 
@@ -99,6 +101,10 @@ t.test('what is neither a file nor a folder is named, without a hang', async t =
   await new Promise<void>(resolve => server.listen(join(short, 'socket'), resolve))
   t.teardown(() => server.close())
   await refuses(t, short, 'socket', 'FILE_UNSUPPORTED')
+
+  // It would be read before anything else of the folder.
+  t.equal(spawnSync('mkfifo', [join(root, '.artifactignore')]).status, 0)
+  await refuses(t, root, '.artifactignore', 'FILE_UNSUPPORTED')
 
   symlinkSync('/dev/zero', join(root, 'zero'))
   await refuses(t, root, 'zero', 'FILE_UNSUPPORTED')

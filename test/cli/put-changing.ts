@@ -63,7 +63,7 @@ t.test(
 
 t.test('a folder that vanishes during the walk is named', async t => {
   const root = makeTree(t)
-  const request = { root, record: undefined, rules: undefined, refuseLinks: false, digestBytes: 16 }
+  const request = { root, home, rules: undefined, refuseLinks: false, digestBytes: 16 }
   const { folders } = scanFolder({ ...request, folder: '', ancestors: [root] })
   t.same(
     folders.map(({ name }) => name),

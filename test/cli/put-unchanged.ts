@@ -34,7 +34,7 @@ async function prepare(t: Parameters<typeof useHome>[0], files: Record<string, s
     if (!json) throw new Error(stderr)
     const opened = readFileSync(list, 'utf8').split('\n')
     const read = opened
-      .filter(path => path.startsWith(data))
+      .filter(path => path.startsWith(data) && !path.endsWith('.artifactignore'))
       .map(path => path.slice(data.length + 1))
     return { ...json, read: read.sort() }
   }
