@@ -1,5 +1,5 @@
 import type { VersionStatus } from '../src/sync/progress-tracker.js'
-import { count, formatBytes } from './format.js'
+import { count, formatBytes, formatCount } from './format.js'
 
 /** `1.2 MiB of 3 MiB sent, 4 MiB there already, 1 MiB/s, 2 s left, 1 retry: cannot reach …`. */
 export function describeProgress(version: Omit<VersionStatus, 'id' | 'name' | 'size'>): string {
@@ -11,7 +11,7 @@ export function describeProgress(version: Omit<VersionStatus, 'id' | 'name' | 's
   if (active && bytesPerSecond > 0) parts.push(`${formatBytes(bytesPerSecond)}/s`)
   if (etaSeconds !== null) parts.push(`${formatSeconds(etaSeconds)} left`)
   if (retries > 0) {
-    const times = retries === 1 ? '1 retry' : `${retries.toLocaleString('en-US')} retries`
+    const times = retries === 1 ? '1 retry' : `${formatCount(retries)} retries`
     parts.push(lastError ? `${times}: ${lastError.message}` : times)
   }
   return parts.join(', ')
@@ -22,7 +22,7 @@ export function formatSeconds(seconds: number): string {
   if (seconds < 100) return `${seconds} s`
   const minutes = Math.round(seconds / 60)
   if (minutes < 100) return `${minutes} min`
-  return `${Math.floor(minutes / 60).toLocaleString('en-US')} h ${minutes % 60} min`
+  return `${formatCount(Math.floor(minutes / 60))} h ${minutes % 60} min`
 }
 
 /** `  1.2 MiB sent, 4 MiB there already`; empty for what sends no bytes. */

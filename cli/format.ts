@@ -15,9 +15,14 @@ export function labelVersion(version: LoggedArtifact): string {
   return `${project}/${name}${versionOrNull === null ? `@${id.slice(0, 8)}` : `:${versionOrNull}`}`
 }
 
+/** `12,345`: as `toLocaleString('en-US')` of a whole number, which takes 20 ms the first time. */
+export function formatCount(number: number): string {
+  return String(number).replace(/\B(?=(?:\d{3})+$)/g, ',')
+}
+
 /** `1 file`, `2 files`. */
 export function count(number: number, noun: string): string {
-  return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
+  return `${formatCount(number)} ${noun}${number === 1 ? '' : 's'}`
 }
 
 /** Left-aligned columns, two spaces apart. */

@@ -1,7 +1,7 @@
 import type { WriteStream } from 'node:tty'
 import { SingleBar } from 'cli-progress'
 import type { Progress } from '../src/store/progress.js'
-import { formatBytes } from './format.js'
+import { formatBytes, formatCount } from './format.js'
 
 /** Steps shorter than this show nothing. */
 const DELAY_MS = 500
@@ -40,7 +40,7 @@ export function createProgressBar(stream: WriteStream): ProgressBar {
     bar ??= startBar(stream, known)
     const payload = {
       word: WORDS[progress.step],
-      files: progress.files.toLocaleString('en-US'),
+      files: formatCount(progress.files),
       done: formatBytes(progress.bytes),
       rate: `${formatBytes(Math.round((progress.bytes / elapsed) * 1000))}/s`,
     }

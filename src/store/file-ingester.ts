@@ -99,7 +99,7 @@ export class FileIngester {
   readonly #options: IngesterOptions
   readonly #batches = new Map<number, (Held | undefined)[]>()
   readonly #trees = new Map<number, TreeBatch>()
-  readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  #buffer: Buffer | undefined
   /** Buffers for the small files of a batch, used again when it is stored. */
   readonly #arenas: Buffer[] = []
   /** Batches that are not durable yet. */
@@ -301,19 +301,24 @@ export class FileIngester {
     }
     hasher.init()
     if (policy === 'immutable') {
-      const length = await this.#copy(fd, file, bytes => hasher.update(bytes))
+      const length = this.#readAll(fd, file, bytes => hasher.update(bytes))
       flushInPlace(fd, file)
       return { in: 'place', key: { kind: 'blob', digest: hasher.digest(), size: length } }
     }
     const path = join(this.#options.folder, `${randomBytes(8).toString('hex')}.object`)
     const out = new DirectWriter(path)
     try {
-      const length = await this.#copy(fd, file, async bytes => {
-        hasher.update(bytes)
-        // Meanwhile the bytes before these were written.
+      let length = 0
+      for (;;) {
+        const { room } = out
+        const read = readSome(fd, file, room, 0)
+        if (read === 0) break
+        // Meanwhile the bytes before these are written.
+        hasher.update(room.subarray(0, read))
         await out.idle()
-        out.write(bytes)
-      })
+        out.advance(read)
+        length += read
+      }
       await out.end()
       fdatasyncSync(out.fd)
       sealObject(out.fd)
@@ -339,16 +344,13 @@ export class FileIngester {
     return bytes
   }
 
-  async #copy(
-    fd: number,
-    file: string,
-    use: (bytes: Uint8Array) => void | Promise<void>,
-  ): Promise<number> {
+  #readAll(fd: number, file: string, use: (bytes: Uint8Array) => void): number {
+    this.#buffer ??= Buffer.allocUnsafeSlow(READ_BYTES)
     let length = 0
     for (;;) {
       const read = readSome(fd, file, this.#buffer, 0)
       if (read === 0) return length
-      await use(this.#buffer.subarray(0, read))
+      use(this.#buffer.subarray(0, read))
       length += read
     }
   }

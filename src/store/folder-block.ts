@@ -111,7 +111,9 @@ export function decodeFolderRecord(bytes: Buffer): FolderRecord | undefined {
   const stats = new BigUint64Array(take(count * STATS_A_FILE * 8))
   const digests = new Uint8Array(take(count * ALGORITHMS[algorithm].bytes))
   const names = new Uint8Array(bytes.subarray(at))
-  if (names.reduce((ends, byte) => (byte === 0 ? ends + 1 : ends), 0) !== count) {
+  let ends = 0
+  for (let at = names.indexOf(0); at >= 0; at = names.indexOf(0, at + 1)) ends += 1
+  if (ends !== count) {
     throw new ArtifactError('STORE_DAMAGED', 'a record of the stat cache is damaged')
   }
   const block = { names, sizes, stats, digests, known: new Uint8Array(count).fill(1) }
