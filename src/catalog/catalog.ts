@@ -306,7 +306,7 @@ export interface Catalog extends Keeping, Changing {
   listVersions(filter: VersionFilter, after?: string): Promise<Page<VersionSummary>>
   /** Which of these pieces vouch for their blobs. */
   listComplete(pieces: Digest[]): Promise<boolean[]>
-
+  /** In the order of the journal; see `pendingAfter` too. */
   listPending(after?: string): Promise<Page<PendingItem>>
   /**
    * Records the remote's answers; the items are pending no more. `from` is kept for `findMark`: the

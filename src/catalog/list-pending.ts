@@ -1,6 +1,11 @@
 import { MAX_BATCH, type Page, type PendingItem } from './catalog.js'
-import { keyRange, pageRange } from './keys.js'
+import { keyRange, keys, pageRange } from './keys.js'
 import type { Database } from './transaction.js'
+
+/** Where the list goes on after an item, also when it was the last, or is gone. */
+export function pendingAfter({ seq }: PendingItem): string {
+  return keys.pending(seq)
+}
 
 /** See `Catalog.listPending`. */
 export async function listPending(db: Database, after?: string): Promise<Page<PendingItem>> {

@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import type { PendingItem } from '../catalog/catalog.js'
-import { listPages } from '../catalog/list-pages.js'
+import { pendingAfter } from '../catalog/list-pending.js'
 import { ArtifactError, type ErrorData, storeError } from '../errors.js'
 import { collectionKey } from '../model/group-by-collection.js'
 import type { Remote } from '../remote/remote.js'
@@ -14,6 +15,10 @@ import { createReport, type SyncEvent, type SyncReport } from './sync-report.js'
 
 /** Collections that are pushed at the same time. */
 const PARALLEL_COLLECTIONS = 4
+/** Items that are taken up at a time, unless a page has more: some 20 MB. */
+const MAX_UNDER_WAY = 50_000
+/** Between two looks for what was logged meanwhile, in milliseconds. */
+const LOOK_MS = 500
 
 export type OpenRemote = (url: string) => Remote
 
@@ -33,7 +38,8 @@ export interface PushOptions {
  * also after it was cut anywhere.
  *
  * Remotes that cannot be synced now are told in the report's `errors`, items that cannot be synced
- * as they are in `failed`; neither rejects. Items logged meanwhile may be left to the next push.
+ * as they are in `failed`; neither rejects. What is logged while it is at those that it found is taken up
+ * within a second; what comes later may be left to the next push.
  *
  * @throws `INTERRUPTED`, and failures of the store.
  */
@@ -72,9 +78,15 @@ class Push {
   readonly #retryFailed: boolean
   readonly #sessions = new Map<string, PushSession>()
   readonly #held = new Set<string>()
+  readonly #limit = pLimit(PARALLEL_COLLECTIONS)
+  /** What was taken up last of each collection that is under way; none rejects. */
+  readonly #last = new Map<string, Promise<void>>()
   /** Addresses of remotes that lost something, by the ids of the stores that they were. */
   readonly #lost = new Map<string, string>()
   readonly #doneBefore: number
+  #after: string | undefined
+  #underWay = 0
+  #failure: { error: unknown } | undefined
   #seen = 0
 
   constructor(context: PushContext, openRemote: OpenRemote, options: PushOptions) {
@@ -85,29 +97,60 @@ class Push {
     this.#doneBefore = countDone(context.report)
   }
 
-  /** Pushes all that is pending; the remotes that turned out to have lost something got nothing. */
+  /**
+   * Pushes all that is pending, and what is logged while it does; the remotes that turned out to have
+   * lost something got nothing.
+   */
   async run(): Promise<ReadonlyMap<string, string>> {
-    const { store, signal } = this.#context
-    const pages = listPages(after => {
-      checkAborted(signal)
-      return store.catalog.listPending(after)
-    })
     try {
-      for await (const items of pages) await this.#pushPage(items)
-      return this.#lost
+      let backlog: Promise<unknown> | undefined
+      for (let isOver = false; !(isOver && backlog); ) {
+        const isAll = await this.#takeUp()
+        const begun = Promise.all(this.#last.values())
+        if (isAll) backlog ??= begun
+        const done = (backlog ?? begun).then(() => true)
+        isOver = await Promise.race([done, sleep(LOOK_MS, false, { ref: false })])
+      }
     } finally {
+      await Promise.all(this.#last.values())
       await Promise.all([...this.#sessions.values()].map(session => session.close()))
+    }
+    checkAborted(this.#context.signal)
+    if (this.#failure) throw this.#failure.error
+    return this.#lost
+  }
+
+  /** Begins with what is pending and was not taken up yet. @returns false if it is too much to hold. */
+  async #takeUp(): Promise<boolean> {
+    const { store, signal, emit } = this.#context
+    for (;;) {
+      checkAborted(signal)
+      if (this.#underWay >= MAX_UNDER_WAY) return false
+      const { items, next } = await store.catalog.listPending(this.#after)
+      if (items.length > 0) {
+        this.#after = pendingAfter(items.at(-1)!)
+        this.#seen += items.length
+        emit({ type: 'start', items: items.length })
+        for (const group of this.#group(items)) this.#begin(group)
+      }
+      if (next === undefined) return true
     }
   }
 
-  async #pushPage(items: PendingItem[]): Promise<void> {
-    this.#seen += items.length
-    if (items.length > 0) this.#context.emit({ type: 'start', items: items.length })
-    const limit = pLimit(PARALLEL_COLLECTIONS)
-    const groups = this.#group(items)
-    const ends = await Promise.allSettled(groups.map(group => limit(() => this.#push(group))))
-    checkAborted(this.#context.signal)
-    for (const end of ends) if (end.status === 'rejected') throw end.reason
+  /** A collection goes on when what was taken up of it before is done. */
+  #begin(group: Group): void {
+    const { key, items } = group
+    this.#underWay += items.length
+    const push = async (before: Promise<void> | undefined) => {
+      await before
+      await this.#limit(() => this.#push(group)).catch(error => {
+        this.#failure ??= { error }
+      })
+      this.#underWay -= items.length
+      if (this.#last.get(key) === work) this.#last.delete(key)
+    }
+    const work = push(this.#last.get(key))
+    this.#last.set(key, work)
   }
 
   finish(): SyncReport {
