@@ -22,6 +22,7 @@ export interface ProgressBar {
 /** A bar for one step after another, or a counter where the total is not known. */
 export function createProgressBar(stream: WriteStream): ProgressBar {
   let bar: SingleBar | undefined
+  let isKnown = false
   let step: Progress['step'] | undefined
   let startedAt = 0
   const stop = () => {
@@ -37,22 +38,29 @@ export function createProgressBar(stream: WriteStream): ProgressBar {
     const elapsed = Date.now() - startedAt
     if (elapsed < DELAY_MS) return
     const known = progress.totalBytes !== undefined
-    bar ??= startBar(stream, known)
     const payload = {
       word: WORDS[progress.step],
       files: formatCount(progress.files),
       done: formatBytes(progress.bytes),
       rate: `${formatBytes(Math.round((progress.bytes / elapsed) * 1000))}/s`,
     }
-    bar.setTotal(Math.max(progress.totalBytes ?? progress.bytes, 1))
+    const total = Math.max(progress.totalBytes ?? progress.bytes, 1)
+    if (known !== isKnown) stop()
+    isKnown = known
+    if (!bar) {
+      bar = createBar(stream, known)
+      bar.start(total, progress.bytes, payload)
+      return
+    }
+    bar.setTotal(total)
     bar.update(progress.bytes, payload)
   }
   return { update, stop }
 }
 
-function startBar(stream: WriteStream, known: boolean): SingleBar {
+function createBar(stream: WriteStream, known: boolean): SingleBar {
   const counter = '{word}  {files} files  {done}  {rate}'
-  const bar = new SingleBar({
+  return new SingleBar({
     stream,
     format: known
       ? `{word} {bar} {percentage}%  {files} files  {done}  {rate}  {eta_formatted}`
@@ -62,6 +70,4 @@ function startBar(stream: WriteStream, known: boolean): SingleBar {
     fps: 8,
     etaBuffer: 50,
   })
-  bar.start(1, 0, { word: '', files: '0', done: '0 B', rate: '' })
-  return bar
 }

@@ -9,6 +9,7 @@ import { DEFAULT_TYPE } from '../../src/model/names.js'
 import { parseCollectionName } from '../../src/model/reference-name.js'
 import type { RunInfo } from '../../src/model/version.js'
 import type { Policy } from '../../src/store/file-ingester.js'
+import type { Progress } from '../../src/store/progress.js'
 import { type Context, openContext, type Result } from '../context.js'
 import { count, formatBytes } from '../format.js'
 import { parseMetadata } from '../parse-metadata.js'
@@ -79,8 +80,10 @@ async function putSources(
   // What is given to be added may come where something was.
   for (const path of options.remove ?? []) await artifact.remove(path)
   const progress = sumProgress(context)
-  for (const { kind, path, target } of sources) {
-    const add = { name: target, signal: context.signal, exclusive: true, ...progress() }
+  for (const source of sources) {
+    const { kind, path, target } = source
+    const onProgress = progress({ isLast: source === sources.at(-1) })
+    const add = { name: target, signal: context.signal, exclusive: true, onProgress }
     const { policy, ignore, symlinks, checksum, maxObjects } = options
     if (kind === 'reference') await artifact.addReference(path, { ...add, checksum, maxObjects })
     else if (kind === 'folder') await artifact.addDir(path, { ...add, policy, ignore, symlinks })
@@ -160,18 +163,22 @@ async function putPart(
   return { data, text }
 }
 
-/** Adds up the progress of several adds. */
+/** Adds up the progress of several adds, of which only the last knows what all come to. */
 function sumProgress({ onProgress }: Context) {
   let files = 0
   let bytes = 0
-  return () => {
+  return ({ isLast }: { isLast: boolean }) => {
     const before = { files, bytes }
-    return {
-      onProgress: (step: { files: number; bytes: number }) => {
-        files = before.files + step.files
-        bytes = before.bytes + step.bytes
-        onProgress({ step: 'add', files, bytes })
-      },
+    return ({ totalFiles, totalBytes, ...done }: Progress) => {
+      files = before.files + done.files
+      bytes = before.bytes + done.bytes
+      const totals = isLast &&
+        totalFiles !== undefined &&
+        totalBytes !== undefined && {
+          totalFiles: before.files + totalFiles,
+          totalBytes: before.bytes + totalBytes,
+        }
+      onProgress({ step: 'add', files, bytes, ...totals })
     }
   }
 }

@@ -21,13 +21,14 @@ export async function addTree(
   const done = { files: 0, bytes: 0 }
   const node = await ingestTree({ home, ingest, catalog, algorithm }, root, {
     ...options,
-    onFiles: ({ files, bytes, newFiles, newBytes }) => {
+    onFiles: ({ files, bytes, newFiles, newBytes, total }) => {
       done.files += files
       done.bytes += bytes
       dedup.files += files - newFiles
       dedup.bytes += bytes - newBytes
       dedup.newBytes += newBytes
-      onProgress?.({ step: 'add', ...done })
+      const totals = total && { totalFiles: total.files, totalBytes: total.bytes }
+      onProgress?.({ step: 'add', ...done, ...totals })
     },
   })
   checkAborted(options.signal)

@@ -36,9 +36,9 @@ import type { LoggedArtifact } from './logged-artifact.js'
 import { orAborted } from './or-aborted.js'
 import { readIgnoreFile } from './read-ignore-file.js'
 import { removalError } from './removals.js'
-import { reportFile } from './report-file.js'
+import { reportFile, reportReading } from './report-file.js'
 import { sharedStore } from './shared-store.js'
-import { statLocal } from './stat-local.js'
+import { statFile, statLocal } from './stat-local.js'
 import { ensureDaemon, openWorkspace } from './workspace.js'
 
 /**
@@ -106,13 +106,10 @@ export class Artifact {
     const file = resolve(localPath)
     const rule = this.#rule(file, options.overwrite, options.exclusive)
     return this.#track(async () => {
-      const stat = statLocal(file)
-      if (!stat.isFile()) {
-        const what = stat.isDirectory() ? 'a folder: add it with addDir' : 'not a regular file'
-        throw new ArtifactError('FILE_UNSUPPORTED', `${file} is ${what}`, { details: { file } })
-      }
-      const add = this.#addLocal(file, options.name ?? basename(file), rule, options)
-      reportFile(await orAborted(add, options.signal), options.onProgress)
+      const { onRead, end } = reportReading(statFile(file).size, options.onProgress)
+      const name = options.name ?? basename(file)
+      const add = this.#addLocal(file, name, rule, { ...options, onRead })
+      end(await orAborted(add, options.signal))
     })
   }
 
@@ -332,11 +329,11 @@ export class Artifact {
     file: string,
     name: string,
     rule: AddRule,
-    { policy = 'mutable', signal }: AddOptions,
+    { policy = 'mutable', signal, onRead }: AddOptions & { onRead?: (bytes: number) => void },
   ): Promise<Entry> {
     checkAborted(signal)
     const path = normalizeArtifactPath(name)
-    const { digest, stat, isNew } = await this.#begin().ingest.addFile(file, policy)
+    const { digest, stat, isNew } = await this.#begin().ingest.addFile(file, policy, onRead)
     checkAborted(signal)
     const external = policy === 'immutable' ? { digest, file, ...stat } : undefined
     const entry = { path, digest, size: stat.size }

@@ -9,7 +9,17 @@ interface TaskMessage<Task> {
   task: Task
 }
 
-type TaskAnswer = { id: number; value: unknown } | { id: number; error: unknown }
+/** A word on the way is no answer yet. */
+type TaskAnswer =
+  | { id: number; value: unknown }
+  | { id: number; error: unknown }
+  | { id: number; word: unknown }
+
+interface OpenTask {
+  resolve(value: never): void
+  reject(error: unknown): void
+  onWord?: (word: never) => void
+}
 
 /**
  * A worker thread that runs tasks one after another, in the order they were given, and keeps state
@@ -18,7 +28,7 @@ type TaskAnswer = { id: number; value: unknown } | { id: number; error: unknown 
  */
 export class TaskWorker<Task> {
   readonly #worker: Worker
-  readonly #open = new Map<number, { resolve(value: never): void; reject(error: unknown): void }>()
+  readonly #open = new Map<number, OpenTask>()
   #nextId = 0
   #ended: Error | undefined
 
@@ -36,12 +46,17 @@ export class TaskWorker<Task> {
     return this.#open.size
   }
 
-  run<Value>(task: Task, transfer: TransferListItem[] = []): Promise<Value> {
+  /** @param onWord is given what the task tells on its way; it must not throw. */
+  run<Value, Word = unknown>(
+    task: Task,
+    transfer: TransferListItem[] = [],
+    onWord?: (word: Word) => void,
+  ): Promise<Value> {
     if (this.#ended) return Promise.reject(storeError(this.#ended, 'a worker thread'))
     const id = this.#nextId++
     if (this.#open.size === 0) this.#worker.ref()
     return new Promise<Value>((resolve, reject) => {
-      this.#open.set(id, { resolve, reject })
+      this.#open.set(id, { resolve, reject, onWord })
       this.#worker.postMessage({ id, task } satisfies TaskMessage<Task>, transfer)
     })
   }
@@ -55,6 +70,10 @@ export class TaskWorker<Task> {
 
   #settle(answer: TaskAnswer): void {
     const waiting = this.#open.get(answer.id)
+    if ('word' in answer) {
+      waiting?.onWord?.(answer.word as never)
+      return
+    }
     this.#open.delete(answer.id)
     if (this.#open.size === 0) this.#worker.unref()
     if ('error' in answer) waiting?.reject(ArtifactError.from(answer.error))
@@ -79,10 +98,14 @@ export class Later<Value> {
 
 /**
  * The other side of {@link TaskWorker}: answers each task with what `handle` returns.
+ * @param handle may tell words on the way.
  * @param listMemory what of a value moves with it instead of being copied. Default: nothing.
  */
 export function serveTasks<Task, Value = unknown>(
-  handle: (task: Task) => Value | Later<Value> | Promise<Value | Later<Value>>,
+  handle: (
+    task: Task,
+    tell: (word: unknown) => void,
+  ) => Value | Later<Value> | Promise<Value | Later<Value>>,
   listMemory: (value: Value) => TransferListItem[] = () => [],
 ): void {
   const port = parentPort as MessagePort
@@ -98,7 +121,7 @@ export function serveTasks<Task, Value = unknown>(
   const serve = ({ id, task }: TaskMessage<Task>) =>
     new Promise<void>(done => {
       const work = async () => {
-        const value = await handle(task)
+        const value = await handle(task, word => port.postMessage({ id, word }))
         if (!(value instanceof Later)) return value
         done()
         return value.value

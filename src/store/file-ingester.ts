@@ -105,6 +105,8 @@ export class FileIngester {
   /** Batches that are not durable yet. */
   readonly #storing = new Set<Promise<Published>>()
   #pack: PackWriter | undefined
+  /** Is told how far the reading of a file is that is not read at once. */
+  onRead: (file: string, bytes: number) => void = () => {}
 
   constructor(options: IngesterOptions) {
     this.#options = options
@@ -318,6 +320,7 @@ export class FileIngester {
         await out.idle()
         out.advance(read)
         length += read
+        this.onRead(file, length)
       }
       await out.end()
       fdatasyncSync(out.fd)
@@ -352,6 +355,7 @@ export class FileIngester {
       if (read === 0) return length
       use(this.#buffer.subarray(0, read))
       length += read
+      this.onRead(file, length)
     }
   }
 

@@ -20,7 +20,18 @@ export interface ScanTask
   folders: Pick<ScanRequest, 'folder' | 'ancestors'>[]
 }
 
-export async function runIngestTask(ingester: FileIngester, task: IngestTask): Promise<unknown> {
+/** How many bytes of a large file have been read. */
+export interface ReadSoFar {
+  file: string
+  bytes: number
+}
+
+export async function runIngestTask(
+  ingester: FileIngester,
+  task: IngestTask,
+  tell: (read: ReadSoFar) => void,
+): Promise<unknown> {
+  ingester.onRead = (file, bytes) => tell({ file, bytes })
   switch (task.do) {
     case 'read':
       return ingester.read(task.batch, task.files)

@@ -7,7 +7,7 @@ import { LARGE_BYTES, TREE_BATCH_BYTES } from './file-ingester.js'
 import { decodeFolderRecord, encodeFolderRecord, fillKnown, STATS_A_FILE } from './folder-block.js'
 import type { FolderNode } from './folder-tree.js'
 import type { Ingest } from './ingest.js'
-import { buffersOf } from './ingest-task.js'
+import { buffersOf, type ReadSoFar } from './ingest-task.js'
 import { checkAborted } from './progress.js'
 import type { ScannedFolder } from './scan-folder.js'
 import { fileError } from './source-file.js'
@@ -19,12 +19,23 @@ const FILES_A_READ = 1024
 /** Records of the stat cache that wait to become durable, before the packs are flushed for them. */
 const RECORD_BYTES = 4 * 1024 * 1024
 
+/** What is done beside what was told before. */
+export interface DoneFiles {
+  files: number
+  bytes: number
+  /** Of contents that the store did not have. */
+  newFiles: number
+  newBytes: number
+  /** How many there are, once the whole folder was looked through. */
+  total?: { files: number; bytes: number }
+}
+
 export interface TreeOptions {
   /** gitignore rules, case-sensitive, against paths relative to the folder. */
   patterns: string[]
   refuseLinks: boolean
-  /** Called as files are done; `newBytes` is what the store did not have. */
-  onFiles(done: { files: number; bytes: number; newFiles: number; newBytes: number }): void
+  /** Called as files are done, and as large ones are read. */
+  onFiles(done: DoneFiles): void
   signal?: AbortSignal
 }
 
@@ -93,6 +104,9 @@ class TreeIngest {
   readonly #root: string
   readonly #options: TreeSetting
   readonly #width: number
+  readonly #found = { files: 0, bytes: 0 }
+  /** Groups of folders that are not looked through yet. */
+  #scanning = 0
   #recordBytes = 0
   #failure: { error: unknown } | undefined
 
@@ -114,6 +128,7 @@ class TreeIngest {
 
   async #addGroup(folders: FolderAt[]): Promise<FolderNode[]> {
     const { patterns, refuseLinks, home } = this.#options
+    this.#scanning += 1
     const scanned = await this.#target.ingest.schedule(async worker => {
       this.#check()
       return worker.scan({
@@ -127,6 +142,7 @@ class TreeIngest {
     })
     try {
       const below = folders.map((at, index) => this.add(childrenOf(at, scanned[index]!)))
+      this.#count(scanned)
       const read = this.#recall(folders, scanned).then(() => this.#readUnknown(folders, scanned))
       await all<unknown>([read, ...below])
       await this.#remember(folders, scanned, await read)
@@ -144,6 +160,14 @@ class TreeIngest {
     } catch (error) {
       this.#failure ??= { error }
       throw error
+    }
+  }
+
+  #count(scanned: ScannedFolder[]): void {
+    this.#scanning -= 1
+    for (const { block } of scanned) {
+      this.#found.files += block.sizes.length
+      for (const size of block.sizes) this.#found.bytes += size
     }
   }
 
@@ -204,7 +228,7 @@ class TreeIngest {
         if (size >= LARGE_BYTES) flush()
       }
       if (known === 0) return
-      this.#options.onFiles({ files: known, bytes: knownBytes, newFiles: 0, newBytes: 0 })
+      this.#tell({ files: known, bytes: knownBytes })
     })
     flush()
     await all(reading)
@@ -217,6 +241,15 @@ class TreeIngest {
     slice: FileRange[],
   ): Promise<void> {
     const files = slice.reduce((sum, { start, end }) => sum + end - start, 0)
+    /** Bytes of large files that were told of already. */
+    let told = 0
+    let reading: ReadSoFar | undefined
+    const onRead = (read: ReadSoFar) => {
+      const more = read.bytes - (reading?.file === read.file ? reading.bytes : 0)
+      reading = read
+      told += more
+      this.#tellOnTheWay(more)
+    }
     const { empty } = await this.#options.state
     const result = await this.#target.ingest.schedule(worker => {
       this.#check()
@@ -233,8 +266,9 @@ class TreeIngest {
         path: join(this.#root, folders[folder]!.folder, '/'),
         names: scanned[folder]!.block.names.slice(start, end),
       }))
-      return worker.store({ folders: named, sizes, stats }, !empty)
+      return worker.store({ folders: named, sizes, stats }, { mayHave: !empty, onRead })
     }, true)
+    this.#check()
     const width = this.#width
     const { sizes, stats, digests, isNew } = result
     let at = 0
@@ -247,14 +281,28 @@ class TreeIngest {
       block.known.fill(1, start, end)
       at = next
     }
-    const done = { files, bytes: 0, newFiles: 0, newBytes: 0 }
+    const done = { files, bytes: -told, newFiles: 0, newBytes: 0 }
     sizes.forEach((size, index) => {
       done.bytes += size
       if (!isNew[index]) return
       done.newFiles += 1
       done.newBytes += size
     })
-    this.#options.onFiles(done)
+    this.#tell(done)
+  }
+
+  #tell(done: Partial<DoneFiles>): void {
+    const total = this.#scanning === 0 ? { total: this.#found } : {}
+    this.#options.onFiles({ files: 0, bytes: 0, newFiles: 0, newBytes: 0, ...done, ...total })
+  }
+
+  /** As `#tell`, amid the reading of a file, where nobody is there to take what the caller throws. */
+  #tellOnTheWay(bytes: number): void {
+    try {
+      this.#tell({ bytes })
+    } catch (error) {
+      this.#failure ??= { error }
+    }
   }
 
   async #remember(folders: FolderAt[], scanned: ScannedFolder[], changed: boolean[]) {

@@ -7,4 +7,4 @@ import { type IngestTask, listMemory, runIngestTask } from './ingest-task.js'
 const { home, storeId, folder, algorithm } = workerData
 const hasher = await createHasher(algorithm)
 const ingester = new FileIngester({ home, storeId, folder, hasher })
-serveTasks<IngestTask>(task => runIngestTask(ingester, task), listMemory)
+serveTasks<IngestTask>((task, tell) => runIngestTask(ingester, task, tell), listMemory)

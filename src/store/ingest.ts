@@ -9,9 +9,15 @@ import { type BatchContents, claimContents, joinDigests, locateContents } from '
 import { Claims } from './claims.js'
 import { cutRuns } from './cut-runs.js'
 import type { FileColumns, Policy, Published, ReadColumns, ReadOutcome } from './file-ingester.js'
-import { buffersOf, type IngestTask, type ScanTask } from './ingest-task.js'
+import { buffersOf, type IngestTask, type ReadSoFar, type ScanTask } from './ingest-task.js'
 import type { ScannedFolder } from './scan-folder.js'
-import { type SourceFile, type StoredFile, storeFiles, type WaitingFile } from './store-files.js'
+import {
+  type ReadFiles,
+  type SourceFile,
+  type StoredFile,
+  storeFiles,
+  type WaitingFile,
+} from './store-files.js'
 import { createWriterFolder, type WriterFolder } from './writer-folder.js'
 
 /** Files in one batch: below it, at most 64 × 256 KiB = 16 MiB are held in memory. */
@@ -50,7 +56,10 @@ export interface IngestOptions {
 export interface IngestWorker {
   scan(scan: ScanTask): Promise<ScannedFolder[]>
   /** The columns move. @param mayHave whether the store may have any of the content already. */
-  store(columns: FileColumns, mayHave: boolean): Promise<ReadColumns & { isNew: boolean[] }>
+  store(
+    columns: FileColumns,
+    options: { mayHave: boolean; onRead: (read: ReadSoFar) => void },
+  ): Promise<ReadColumns & { isNew: boolean[] }>
 }
 
 /**
@@ -89,10 +98,13 @@ export class Ingest {
     return this.#failure
   }
 
-  /** Stores one file, given by its absolute path. */
-  addFile(file: string, policy: Policy): Promise<StoredFile> {
+  /**
+   * Stores one file, given by its absolute path.
+   * @param onRead is told how many bytes of a large one have been read; it must not throw.
+   */
+  addFile(file: string, policy: Policy, onRead?: (bytes: number) => void): Promise<StoredFile> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ file, policy, resolve, reject })
+      this.#queue.push({ file, policy, onRead, resolve, reject })
       this.#drain()
     })
   }
@@ -138,10 +150,10 @@ export class Ingest {
   #lend(worker: TaskWorker<IngestTask>): IngestWorker {
     return {
       scan: scan => worker.run({ do: 'scan', scan }),
-      store: async (columns, mayHave) => {
+      store: async (columns, { mayHave, onRead }) => {
         const batch = this.#nextBatch++
         const task = { do: 'readColumns', batch, columns } as const
-        const read = await worker.run<ReadColumns>(task, buffersOf(columns))
+        const read = await worker.run<ReadColumns, ReadSoFar>(task, buffersOf(columns), onRead)
         const digests = read.error ? new Uint8Array() : read.digests
         const isNew = await this.#keep(worker, batch, { kind: 'blob', digests }, { mayHave })
         if (read.error) throw ArtifactError.from(read.error)
@@ -280,7 +292,7 @@ export class Ingest {
 
   async #storeFiles(worker: TaskWorker<IngestTask>, waiting: WaitingFile[]): Promise<void> {
     try {
-      const read = (files: SourceFile[]) => this.#readFiles(worker, files)
+      const read: ReadFiles = (files, onRead) => this.#readFiles(worker, files, onRead)
       const remember = (records: FolderCache[]) => this.rememberFolders(records)
       const folder = await this.folder()
       await storeFiles(waiting, { ...this.#options, folder, read, remember })
@@ -293,9 +305,11 @@ export class Ingest {
   async #readFiles(
     worker: TaskWorker<IngestTask>,
     files: SourceFile[],
-  ): Promise<{ outcomes: ReadOutcome[]; kept: boolean[] }> {
+    onRead: (read: ReadSoFar) => void,
+  ): ReturnType<ReadFiles> {
     const batch = this.#nextBatch++
-    const outcomes = await worker.run<ReadOutcome[]>({ do: 'read', batch, files })
+    const task = { do: 'read', batch, files } as const
+    const outcomes = await worker.run<ReadOutcome[], ReadSoFar>(task, [], onRead)
     const kept = await this.#keep(worker, batch, {
       kind: 'blob',
       digests: joinDigests(

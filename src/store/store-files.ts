@@ -2,6 +2,7 @@ import type { FolderCache } from '../catalog/caches.js'
 import { ArtifactError } from '../errors.js'
 import type { Digest } from '../model/digest.js'
 import type { FileStat, Policy, ReadOutcome } from './file-ingester.js'
+import type { ReadSoFar } from './ingest-task.js'
 import { type RecallOptions, recallFiles } from './recall-files.js'
 
 export interface SourceFile {
@@ -19,13 +20,20 @@ export interface StoredFile {
 
 /** A file that is to be stored, and who waits for it. */
 export interface WaitingFile extends SourceFile {
+  /** See `Ingest.addFile`. */
+  onRead: ((bytes: number) => void) | undefined
   resolve(stored: StoredFile): void
   reject(error: unknown): void
 }
 
+/** Reads files, and keeps what is new of their contents. */
+export type ReadFiles = (
+  files: SourceFile[],
+  onRead: (read: ReadSoFar) => void,
+) => Promise<{ outcomes: ReadOutcome[]; kept: boolean[] }>
+
 interface StoreOptions extends RecallOptions {
-  /** Reads files, and keeps what is new of their contents. */
-  read(files: SourceFile[]): Promise<{ outcomes: ReadOutcome[]; kept: boolean[] }>
+  read: ReadFiles
   /** See `Ingest.rememberFolders`. */
   remember(records: FolderCache[]): void
 }
@@ -48,7 +56,10 @@ export async function storeFiles(
   }
   if (unread.length === 0) return
   const files = unread.map(({ file, policy }) => ({ file, policy }))
-  const { outcomes, kept } = await read(files)
+  const onRead = ({ file, bytes }: ReadSoFar) => {
+    for (const one of unread) if (one.file === file) one.onRead?.(bytes)
+  }
+  const { outcomes, kept } = await read(files, onRead)
   const records: FolderCache[] = []
   for (const [index, one] of unread.entries()) {
     const outcome = outcomes[index]!

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import { listEntries } from '../../fixtures/list-entries.js'
 import { useHome } from '../../fixtures/use-home.js'
-import { Artifact } from '../../src/index.js'
+import { Artifact, type Progress, type WorkOptions } from '../../src/index.js'
+
+type How = [artifact: Artifact, options: WorkOptions]
 
 const { folder } = useHome(t, {
   one: { 'a.txt': 'first', 'same.txt': 'same' },
@@ -221,6 +223,28 @@ t.test('bytes given to newFile may be changed after the call', async t => {
   await added
   const root = await (await artifact.save()).download({ root: t.testdir() })
   t.same([...readFileSync(join(root, 'bytes'))], [1, 2, 3])
+})
+
+t.test('a large file tells how far it is read', async t => {
+  const size = 9_000_000
+  const [alone, other] = [Buffer.alloc(size, 'a'), Buffer.alloc(size, 'o')]
+  const root = t.testdir({ alone, folder: { other, small: 'small' } })
+  for (const [add, files, bytes] of [
+    [(...how: How) => how[0].addFile(join(root, 'alone'), how[1]), 1, size],
+    [(...how: How) => how[0].addDir(join(root, 'folder'), how[1]), 2, size + 5],
+  ] as const) {
+    const artifact = make()
+    const seen: Progress[] = []
+    await add(artifact, { onProgress: step => seen.push(step) })
+    const told = seen.map(step => step.bytes)
+    t.ok(told.length > 3, `${told.length} steps`)
+    t.same(
+      told,
+      told.toSorted((a, b) => a - b),
+    )
+    t.match(seen.at(-1), { step: 'add', files, bytes, totalFiles: files, totalBytes: bytes })
+    t.match(artifact.dedup, { files: 0, bytes: 0, newBytes: bytes })
+  }
 })
 
 t.test('progress grows to the whole', async t => {

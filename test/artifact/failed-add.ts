@@ -165,4 +165,18 @@ t.test('what onProgress throws rejects the add', async t => {
   const wanted = { message: 'from the caller' }
   await t.rejects(make('a').addDir(join(folder, 'files'), { onProgress }), wanted)
   await t.rejects(make('a').addFile(join(folder, 'files/a.txt'), { onProgress }), wanted)
+  const root = t.testdir({ large: Buffer.alloc(9_000_000, 'l') })
+  const onFirst = () => {
+    if (thrown) return
+    thrown = true
+    throw new Error('from the caller')
+  }
+  let thrown = false
+  await t.rejects(make('a').addFile(join(root, 'large'), { onProgress: onFirst }), wanted)
+  thrown = false
+  writeFileSync(join(root, 'large'), Buffer.alloc(9_000_000, 'm'))
+  await t.rejects(make('a').addDir(root, { onProgress: onFirst }), wanted)
+  const next = make('a')
+  await next.addDir(root)
+  t.match(await next.save(), { fileCount: 1 }, 'the store goes on')
 })
