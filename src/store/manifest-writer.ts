@@ -8,8 +8,8 @@ import { encodeEntry, type PieceBytes, PieceCutter } from '../model/piece.js'
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
 
-/** Entries encoded before other work gets a turn: a few milliseconds. */
-const TURN = 1000
+/** Entries encoded before other work gets a turn: a few milliseconds, also before they are optimized. */
+const TURN = 250
 /** Room for the lines of a turn, to begin with. */
 const LINES_BYTES = 64 * 1024
 /** Pieces handed to the ingest at once: about 4 MiB. */
