@@ -27,13 +27,14 @@ function describe(
   if (data.sharedBytes > 0) rows.push(['', 'shared by projects', formatBytes(data.sharedBytes)])
   const synced = data.evictable ? 'can be evicted' : 'synced, without a remote to fetch it from'
   const limit = data.limit === null ? '' : ` of ${formatBytes(data.limit)}`
+  const rule = 'artifact cache clean frees it where it is a quarter of a pack or more'
   return [
     ...(rows.length > 0 ? [formatTable([['NAME', 'HOLDS', 'ALONE'], ...rows])] : []),
     `${data.home}: ${formatBytes(data.bytes)}${limit} in packs and objects`,
     `  ${formatBytes(data.pendingBytes)} pending, stays`,
     `  ${formatBytes(data.manifestBytes)} manifests, stay`,
     `  ${formatBytes(data.syncedBytes)} ${synced}`,
-    `  ${formatBytes(data.deadBytes)} needed by no version: artifact cache clean`,
+    `  ${formatBytes(data.deadBytes)} needed by no version: ${rule}`,
   ].join('\n')
 }
 

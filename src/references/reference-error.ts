@@ -1,5 +1,8 @@
 import { ArtifactError, type ErrorCode } from '../errors.js'
 
+/** Other statuses below 500 may pass too: S3 tells a request that took too long with 400. */
+const DENIED = new Set([401, 402, 403, 407, 451])
+
 /**
  * The error for an HTTP status that a source of references answered with, or for none when it did
  * not answer. Errors of the clients are not kept as the cause: they hold headers, and so secrets.
@@ -29,9 +32,6 @@ export function referenceNotFound(uri: string, reason: string): ArtifactError {
 
 function classify(status: number | undefined): [ErrorCode, string] {
   if (status === 404 || status === 410) return ['REFERENCE_NOT_FOUND', 'there is no']
-  const mayPass = status === undefined || status < 400 || status >= 500
-  if (mayPass || status === 408 || status === 425 || status === 429) {
-    return ['REFERENCE_FAILED', 'cannot read']
-  }
-  return ['REFERENCE_DENIED', 'not allowed to read']
+  if (status !== undefined && DENIED.has(status)) return ['REFERENCE_DENIED', 'not allowed to read']
+  return ['REFERENCE_FAILED', 'cannot read']
 }

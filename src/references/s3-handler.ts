@@ -237,12 +237,15 @@ function describe(error: unknown): { status?: number; name: string; message: str
   return { status: $metadata?.httpStatusCode, name, message }
 }
 
+/** Errors about credentials that S3 gives the status 400. */
+const CREDENTIALS = new Set(['ExpiredToken', 'InvalidToken', 'TokenRefreshRequired'])
+
 function s3Error(error: unknown, uri: string, anonymous: string | undefined): ArtifactError {
   if (error instanceof ArtifactError) return error
   const { status, name, message } = describe(error)
   if (status === 412) return referenceChanged(uri, 'its ETag is another')
-  const denied = status === 401 || status === 403
+  const denied = status === 401 || status === 403 || CREDENTIALS.has(name)
   const unsigned =
     denied && anonymous !== undefined ? `; asked without credentials: ${anonymous}` : ''
-  return referenceError(uri, status, `${name}: ${message}${unsigned}`)
+  return referenceError(uri, denied ? 403 : status, `${name}: ${message}${unsigned}`)
 }

@@ -44,7 +44,7 @@ export interface CacheUse {
   manifestBytes: number
   /** Needed by synced versions only: can be evicted, and fetched again. */
   syncedBytes: number
-  /** Needed by no version. */
+  /** Needed by no version. Where it is little of a pack, a sweep leaves it there. */
   deadBytes: number
   /** Needed by several projects. */
   sharedBytes: number

@@ -50,6 +50,7 @@ t.test('a store says what takes how much room, each byte counted once', async t 
   t.match(stdout, /one\/cats +1 version +29\d KiB\n/)
   t.match(stdout, /shared by projects +293 KiB/)
   t.match(stdout, /pending, stays/)
+  t.match(stdout, /needed by no version: artifact cache clean frees it where it is a quarter of/)
 })
 
 t.test('without a remote nothing can be evicted', async t => {

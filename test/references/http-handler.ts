@@ -195,6 +195,7 @@ t.test('a content coding that was not asked for is taken off', async t => {
 
 t.test('statuses have codes, and those that may pass are asked again', async t => {
   const rows = [
+    { status: 400, code: 'REFERENCE_FAILED', requests: 5 },
     { status: 401, code: 'REFERENCE_DENIED', requests: 1 },
     { status: 403, code: 'REFERENCE_DENIED', requests: 1 },
     { status: 404, code: 'REFERENCE_NOT_FOUND', requests: 1 },

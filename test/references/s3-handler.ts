@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import {
   CompleteMultipartUploadCommand,
@@ -40,6 +43,32 @@ t.test('a URI holds bucket, key and version, and keys are taken as they are', t 
   t.throws(() => parseS3Uri('s3:///key'), { code: 'INVALID_URI' })
   t.throws(() => parseS3Uri('s3://b%2F/key'), { code: 'INVALID_URI' })
   t.end()
+})
+
+t.test('a token that expired, and a request that took too long, have one status', async t => {
+  let code = ''
+  const server = createServer((_, response) => {
+    const xml = `<Error><Code>${code}</Code><Message>why</Message></Error>`
+    response.writeHead(400, { 'content-type': 'application/xml' }).end(xml)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const before = { ...process.env }
+  Object.assign(process.env, s3Environment(`http://127.0.0.1:${port}`))
+  t.teardown(() => {
+    process.env = before
+  })
+  const handler = await createS3Handler()
+  for (const [given, expected] of [
+    ['ExpiredToken', 'REFERENCE_DENIED'],
+    ['RequestTimeout', 'REFERENCE_FAILED'],
+  ] as const) {
+    code = given
+    const listing = listReferences(handler, 's3://plain/folder/')
+    await t.rejects(listing, { code: expected, message: `${given}: why` })
+  }
 })
 
 t.test('with a server', { skip: S3_BUCKETS.skip }, async t => {

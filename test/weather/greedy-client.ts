@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import { crc32 } from 'node:zlib'
 import t from 'tap'
 import { block, makeFrame, RUN } from '../../fixtures/pack/make-frame.js'
+import { peakMemory } from '../../fixtures/peak-memory.js'
 import { serveProcess } from '../../fixtures/serve-process.js'
 import { createHasher, hashBytes } from '../../src/hash/hasher.js'
 import {
@@ -154,12 +155,6 @@ async function post(url: string, type: string, body: Iterable<Uint8Array>) {
   return (error ?? rejected[0].error).code as string
 }
 
-/** The most memory that a process ever had, in MiB. */
-function peakOf(pid: number): number {
-  const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Number(kilobytes) / 1024
-}
-
 const skip = existsSync('/proc/self/status') ? false : 'memory is read from /proc'
 t.test(
   'a client that claims more than it has takes no memory and leaves nothing',
@@ -169,18 +164,18 @@ t.test(
     const server = await serveProcess(t, data)
     const remote = openHttpRemote({ url: server.url })
     await remote.capabilities()
-    t.comment(`at first ${Math.round(peakOf(server.pid))} MiB`)
+    t.comment(`at first ${Math.round(peakMemory(server.pid))} MiB`)
     for (const [name, path, type, body] of ATTACKS) {
       const url = `${server.url}${path.startsWith('/') ? path : `${ROOT}/${path}`}`
       const code = await post(url, type, body())
       t.match(code, /^(PACK_INVALID|BLOB_DAMAGED|REQUEST_INVALID|REQUEST_TOO_LARGE)$/, name)
-      t.comment(`${name}: ${Math.round(peakOf(server.pid))} MiB`)
+      t.comment(`${name}: ${Math.round(peakMemory(server.pid))} MiB`)
     }
     const packs = ATTACKS.filter(([, path]) => path === 'packs')
     await Promise.all(
       packs.map(([, path, type, body]) => post(`${server.url}${ROOT}/${path}`, type, body())),
     )
-    const peak = peakOf(server.pid)
+    const peak = peakMemory(server.pid)
     t.ok(peak < CEILING_MIB, `${Math.round(peak)} MiB at most`)
 
     t.same(await remote.listVersions({ entity: 'default' }), { items: [] })
