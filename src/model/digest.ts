@@ -12,6 +12,9 @@ export type Algorithm = keyof typeof ALGORITHMS
 /** `xxh128:<32 hex>`, `md5:<32 hex>` or `sha256:<64 hex>` of plain content, in lower case. */
 export type Digest = `${Algorithm}:${string}`
 
+const BY_ID: (Algorithm | undefined)[] = []
+for (const [name, { id }] of Object.entries(ALGORITHMS)) BY_ID[id] = name as Algorithm
+
 const PATTERN = /^(?:(?:xxh128|md5):[0-9a-f]{32}|sha256:[0-9a-f]{64})$/
 
 export function isAlgorithm(value: unknown): value is Algorithm {
@@ -49,8 +52,7 @@ export function digestFromBytes(algorithm: Algorithm, bytes: Uint8Array): Digest
 
 /** @throws `INVALID_DIGEST` for a number that no algorithm has. */
 export function algorithmById(id: number): Algorithm {
-  for (const [name, { id: known }] of Object.entries(ALGORITHMS)) {
-    if (known === id) return name as Algorithm
-  }
+  const algorithm = BY_ID[id]
+  if (algorithm) return algorithm
   throw new ArtifactError('INVALID_DIGEST', `unknown digest algorithm number ${id}`)
 }

@@ -2,7 +2,10 @@ import { packError } from './format.js'
 
 const NOTHING = Buffer.alloc(0)
 
-/** Cuts a stream of chunks at the places where a format wants them cut, without copying. */
+/**
+ * Cuts a stream of chunks at the places where a format wants them cut, without copying. A chunk may be
+ * used anew by its source once the next one is asked for.
+ */
 export class ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array>
   #chunk: Buffer = NOTHING
@@ -22,9 +25,8 @@ export class ByteSource {
     return this.#chunk
   }
 
-  /** As `take`, if that many bytes lie in the chunk that arrived; null if not. */
-  takeAtHand(length: number): Buffer | null {
-    if (this.#chunk.length < length) return null
+  /** The next bytes, of which as many lie at hand. */
+  takeAtHand(length: number): Buffer {
     const part = this.#chunk.subarray(0, length)
     this.#chunk = this.#chunk.subarray(length)
     this.#offset += length
@@ -57,8 +59,9 @@ export class ByteSource {
       const part = await this.pull(length - taken)
       if (part === null) throw packError('cut', this.#offset)
       if (part.length === length) return part
-      parts.push(part)
       taken += part.length
+      // What comes before the last part is kept while more is asked for.
+      parts.push(taken < length ? Buffer.from(part) : part)
     }
     return Buffer.concat(parts)
   }

@@ -41,6 +41,13 @@ export interface EncodedBatch {
   storedLength: number
 }
 
+/** The records of parts as they are, without a copy of their bytes. */
+export function encodeAsIs(parts: BatchPart[]): Uint8Array[] {
+  return parts.flatMap(part =>
+    'plain' in part ? encodePlain(part.keys, part.plain).encoded : part.encoded,
+  )
+}
+
 /** The records of plain bytes as they are, without a copy of these. */
 export function encodePlain(keys: PlainKey[], plain: Uint8Array): EncodedBatch {
   const encoded: Uint8Array[] = []
@@ -65,12 +72,11 @@ export class BatchEncoder {
     this.#zstd = zstd
   }
 
-  /** @param options.compress false: records are left as they are. */
-  encode(parts: BatchPart[], { compress }: { compress: boolean }): EncodedBatch {
+  encode(parts: BatchPart[]): EncodedBatch {
     const target = new Target()
     for (const part of parts) {
-      if ('encoded' in part) this.#encodeAgain(part.encoded, target, compress)
-      else this.#encodeNew(part, target, compress)
+      if ('encoded' in part) this.#encodeAgain(part.encoded, target)
+      else this.#encodeNew(part, target)
     }
     return target.finish()
   }
@@ -79,11 +85,10 @@ export class BatchEncoder {
   pays(plain: Uint8Array): boolean {
     if (plain.length < 2 * SAMPLE_BYTES) return true
     const middle = (plain.length - SAMPLE_BYTES) >> 1
-    const sample = plain.subarray(middle, middle + SAMPLE_BYTES)
-    return this.#zstd.compress(sample).length < SAMPLE_BYTES * WORTH
+    return isWorth(this.#zstd, plain.subarray(middle, middle + SAMPLE_BYTES))
   }
 
-  #encodeAgain(bytes: Uint8Array, target: Target, compress: boolean): void {
+  #encodeAgain(bytes: Uint8Array, target: Target): void {
     const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     let unchanged = 0
     for (let at = 0; at < view.length; ) {
@@ -91,7 +96,7 @@ export class BatchEncoder {
       const start = at + RECORD_HEADER_BYTES + header.digest.length
       const end = start + header.storedLength
       const isPlain = header.encoding === 0 && header.kind !== KIND_NUMBERS.recipe
-      const frame = compress && isPlain ? this.#compress(view.subarray(start, end)) : undefined
+      const frame = isPlain ? this.#compress(view.subarray(start, end)) : undefined
       target.storedLength += frame?.length ?? header.storedLength
       if (frame) {
         target.add(bytes.subarray(unchanged, at))
@@ -103,16 +108,12 @@ export class BatchEncoder {
     target.add(bytes.subarray(unchanged))
   }
 
-  #encodeNew(
-    { keys, plain }: { keys: PlainKey[]; plain: Uint8Array },
-    target: Target,
-    compress: boolean,
-  ): void {
+  #encodeNew({ keys, plain }: { keys: PlainKey[]; plain: Uint8Array }, target: Target): void {
     let at = 0
     for (const key of keys) {
       const { size, pays } = key
       const body = plain.subarray(at, at + size)
-      const frame = compress && pays !== false ? this.#compress(body, pays) : undefined
+      const frame = pays !== false ? this.#compress(body, pays) : undefined
       const stored = frame ?? body
       const storedLength = stored.length
       target.storedLength += storedLength
@@ -174,6 +175,17 @@ class Target {
     const encoded = this.#isNew ? [join(this.#parts)] : this.#parts
     return { encoded, storedLength: this.storedLength }
   }
+}
+
+/** Whether it pays to compress a record, by a sample of it if it is long. */
+export function paysFor(zstd: Zstd, plain: Uint8Array): boolean {
+  if (plain.length < MIN_BYTES) return false
+  const middle = Math.max(0, plain.length - SAMPLE_BYTES) >> 1
+  return isWorth(zstd, plain.subarray(middle, middle + SAMPLE_BYTES))
+}
+
+function isWorth(zstd: Zstd, bytes: Uint8Array): boolean {
+  return zstd.compress(bytes).length < bytes.length * WORTH
 }
 
 /** In memory of its own, so that it can be handed to another thread. */

@@ -106,7 +106,6 @@ export interface RawHeader {
 // One header at a time is made here: there is one for every small file.
 const header = Buffer.alloc(RECORD_HEADER_BYTES + MAX_DIGEST_BYTES)
 const headerView = new DataView(header.buffer, header.byteOffset, header.length)
-const headerFixed = header.subarray(0, 24)
 
 /** The header of a record with its digest; valid until the next call. */
 export function writeRecordHeader(raw: RawHeader): Buffer {
@@ -119,7 +118,7 @@ export function writeRecordHeader(raw: RawHeader): Buffer {
   setLength(headerView, 8, plainLength)
   setLength(headerView, 16, storedLength)
   header.set(digest, RECORD_HEADER_BYTES)
-  headerView.setUint32(24, crc32(digest, crc32(headerFixed)), true)
+  headerView.setUint32(24, headerChecksum(header, 0), true)
   return header.subarray(0, RECORD_HEADER_BYTES + digest.length)
 }
 
@@ -142,39 +141,40 @@ export function encodeRecordHeader({ kind, digest, ...lengths }: RecordHeader): 
 }
 
 /**
- * Reads the header at the start of `bytes`, which may go on after it. `offset` is where `bytes`
- * lies in the pack, for errors.
+ * Reads the header at byte `at` of `bytes`, which may go on after it. `offset` is where it lies in
+ * the pack, for errors.
  *
  * @throws `PACK_INVALID`, with `offset` in its details, for anything that `encodeRecordHeader`
  *   does not write.
  */
-export function decodeRecordHeader(bytes: Buffer, offset: number): RecordHeader {
-  if (bytes.length < RECORD_HEADER_BYTES) throw packError('cut in the header of a record', offset)
-  if (bytes.readUInt32LE(0) !== RECORD_MAGIC) throw packError('no record starts', offset)
-  const digestLength = bytes.readUInt8(7)
+export function decodeRecordHeader(bytes: Buffer, offset: number, at = 0): RecordHeader {
+  const start = at + RECORD_HEADER_BYTES
+  if (bytes.length < start) throw packError('cut in the header of a record', offset)
+  if (bytes.readUInt32LE(at) !== RECORD_MAGIC) throw packError('no record starts', offset)
+  const digestLength = bytes[at + 7]!
   if (digestLength > MAX_DIGEST_BYTES) throw packError('a record has too long a digest', offset)
-  const end = RECORD_HEADER_BYTES + digestLength
+  const end = start + digestLength
   if (bytes.length < end) throw packError('cut in the header of a record', offset)
-  if (bytes.readUInt32LE(24) !== headerChecksum(bytes.subarray(0, end))) {
+  if (bytes.readUInt32LE(at + 24) !== headerChecksum(bytes, at)) {
     throw packError('a record has a damaged header', offset)
   }
 
-  const kind = KINDS.get(bytes.readUInt8(4))
-  if (kind === undefined) throw packError(`unknown kind of record ${bytes[4]}`, offset)
-  const encoding = readEncoding(bytes, 6, offset)
-  const plainLength = readLength(bytes, 8, offset)
-  const storedLength = readLength(bytes, 16, offset)
+  const kind = KINDS.get(bytes[at + 4]!)
+  if (kind === undefined) throw packError(`unknown kind of record ${bytes[at + 4]}`, offset)
+  const encoding = readEncoding(bytes, at + 6, offset)
+  const plainLength = readLength(bytes, at + 8, offset)
+  const storedLength = readLength(bytes, at + 16, offset)
   if (encoding === 0 && kind !== 'recipe' && plainLength !== storedLength) {
     throw packError('the lengths of a record differ', offset)
   }
   if (kind === 'end' || kind === 'index') {
-    if (bytes[5] !== 0 || digestLength !== 0 || encoding !== 0) {
+    if (bytes[at + 5] !== 0 || digestLength !== 0 || encoding !== 0) {
       throw packError(`the record "${kind}" has a digest or an encoding`, offset)
     }
     if (kind === 'end' && storedLength !== 0) throw packError('the record "end" has bytes', offset)
     return { kind, digest: null, encoding, plainLength, storedLength }
   }
-  const digest = readDigest(bytes.readUInt8(5), bytes.subarray(RECORD_HEADER_BYTES, end), offset)
+  const digest = readDigest(bytes[at + 5]!, bytes.subarray(start, end), offset)
   return { kind, digest, encoding, plainLength, storedLength }
 }
 
@@ -217,11 +217,11 @@ export function decodePackHeader(bytes: Buffer): PackHeader {
   }
 }
 
-/** A length or an offset: a u64 that is a safe integer. */
+/** A length or an offset: a u64 that is a safe integer. Without a bigint, for it is read often. */
 export function readLength(bytes: Buffer, at: number, offset: number): number {
-  const value = Number(bytes.readBigUInt64LE(at))
-  if (!Number.isSafeInteger(value)) throw packError('a length beyond 2^53', offset)
-  return value
+  const high = bytes.readUInt32LE(at + 4)
+  if (high >= 2 ** 21) throw packError('a length beyond 2^53', offset)
+  return bytes.readUInt32LE(at) + high * 2 ** 32
 }
 
 export function readEncoding(bytes: Buffer, at: number, offset: number): Encoding {
@@ -244,9 +244,29 @@ export function readDigest(number: number, bytes: Buffer, offset: number): Diges
   return digestFromBytes(algorithm, bytes)
 }
 
-/** Over the fixed part up to the checksum itself, and then the digest. */
-function headerChecksum(bytes: Buffer): number {
-  return crc32(bytes.subarray(RECORD_HEADER_BYTES), crc32(bytes.subarray(0, 24)))
+/** CRC-32 of every byte. */
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
+  return crc
+})
+
+/**
+ * Of the header at `at`: over the fixed part up to the checksum itself, and then the digest. A loop:
+ * for so few bytes two calls of zlib take four times as long.
+ */
+function headerChecksum(bytes: Uint8Array, at: number): number {
+  const fixed = crcOf(bytes, at, at + 24, -1)
+  const start = at + RECORD_HEADER_BYTES
+  return ~crcOf(bytes, start, start + bytes[at + 7]!, fixed) >>> 0
+}
+
+function crcOf(bytes: Uint8Array, start: number, end: number, before: number): number {
+  let crc = before
+  for (let at = start; at < end; at += 1) {
+    crc = CRC_TABLE[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8)
+  }
+  return crc
 }
 
 function unsupported(what: string, details: Record<string, unknown>): ArtifactError {

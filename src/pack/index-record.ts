@@ -59,6 +59,21 @@ export class IndexRows {
     this.#length = numbers + 24
   }
 
+  /** As `add`, of a record whose header lies at `start` of `bytes`. */
+  addEncoded(bytes: Buffer, start: number, offset: number): void {
+    const digestLength = bytes[start + 7]!
+    const digestEnd = start + RECORD_HEADER_BYTES + digestLength
+    const row = this.#length
+    const numbers = row + 4 + digestLength
+    this.#reserve(numbers + 24)
+    bytes.copy(this.#rows, row, start + 4, start + 8)
+    bytes.copy(this.#rows, row + 4, start + RECORD_HEADER_BYTES, digestEnd)
+    setLength(this.#view, numbers, offset)
+    bytes.copy(this.#rows, numbers + 8, start + 8, start + 24)
+    this.#starts.push(row)
+    this.#length = numbers + 24
+  }
+
   /** The index record, which starts at byte `offset` of the pack, and the footer after it. */
   encode(offset: number): Buffer {
     const body = this.#sorted()
@@ -133,7 +148,6 @@ export interface IndexTable {
  * @throws `PACK_INVALID`
  */
 export function checkIndexRows(body: Buffer, offset: number): IndexTable {
-  const view = new DataView(body.buffer, body.byteOffset, body.length)
   const starts: number[] = []
   let tiled = PACK_HEADER_BYTES
   for (let at = 0; at < body.length; ) {
@@ -145,9 +159,9 @@ export function checkIndexRows(body: Buffer, offset: number): IndexTable {
       throw packError(`a digest of ${width} bytes of algorithm ${body[at + 1]}`, offset)
     }
     if (!isEncoding(body[at + 2]!)) throw packError(`unknown encoding ${body[at + 2]}`, offset)
-    const start = lengthAt(view, end - 24, offset)
-    lengthAt(view, end - 16, offset)
-    const stored = lengthAt(view, end - 8, offset)
+    const start = readLength(body, end - 24, offset)
+    readLength(body, end - 16, offset)
+    const stored = readLength(body, end - 8, offset)
     const length = RECORD_HEADER_BYTES + width + stored + RECORD_TRAILER_BYTES
     if (start < PACK_HEADER_BYTES || start + length > offset) {
       throw packError('a row of the index points outside the records', offset)
@@ -158,13 +172,6 @@ export function checkIndexRows(body: Buffer, offset: number): IndexTable {
   }
   if (tiled !== offset) throw packError('the index does not cover the pack', offset)
   return { body, starts }
-}
-
-/** As `readLength`, without a bigint: there is one for every small file. */
-function lengthAt(view: DataView, at: number, offset: number): number {
-  const high = view.getUint32(at + 4, true)
-  if (high >= 2 ** 21) throw packError('a length beyond 2^53', offset)
-  return view.getUint32(at, true) + high * 2 ** 32
 }
 
 /** What rows say that were looked through. */

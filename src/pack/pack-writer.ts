@@ -15,6 +15,7 @@ import {
   writeRecordHeader,
 } from './format.js'
 import { IndexRows } from './index-record.js'
+import type { RunRecord } from './parse-pack-stream.js'
 
 const flushData = promisify(fdatasync)
 
@@ -126,6 +127,27 @@ export class PackWriter {
     this.#rows.add(record, offset)
     this.#plainBytes += plainLength
     return offset
+  }
+
+  /** Adds whole records that lie in `bytes`, as they are: those that touch each other at once. */
+  appendEncoded(bytes: Buffer, records: RunRecord[]): void {
+    this.#expectOpen()
+    let from = 0
+    let to = 0
+    try {
+      for (const { header, start, end } of records) {
+        if (start !== to) {
+          this.#put(bytes.subarray(from, to))
+          from = start
+        }
+        to = end
+        this.#rows.addEncoded(bytes, start, this.#size + start - from)
+        this.#plainBytes += header.plainLength
+      }
+      this.#put(bytes.subarray(from, to))
+    } catch (error) {
+      throw this.#fail(error)
+    }
   }
 
   /** Resolves when no bytes are on their way to the disk: a good time to append more. */

@@ -54,13 +54,27 @@ export function readRecord(fd: number, location: RecordLocation): Buffer {
  */
 export function checkRecord(bytes: Buffer, location: RecordLocation): Buffer {
   const { storedLength } = location
-  if (!isExpected(readHeader(bytes, location), location)) {
-    throw damaged(location, 'another record lies in its place')
-  }
+  checkHeader(bytes, location)
   const end = bytes.length - RECORD_TRAILER_BYTES
   const stored = bytes.subarray(end - storedLength, end)
   if (bytes.readUInt32LE(end) !== crc32(stored)) throw damaged(location, 'its checksum is wrong')
   return stored
+}
+
+/**
+ * As `checkRecord`, but for the bytes of the record's body.
+ * @throws `BLOB_DAMAGED` as `readRecord`.
+ */
+export function checkHeader(bytes: Buffer, location: RecordLocation): void {
+  if (
+    bytes.length <
+    recordLength({ digest: location.key.digest, storedLength: location.storedLength })
+  ) {
+    throw damaged(location, 'its pack ends before it')
+  }
+  if (!isExpected(readHeader(bytes, location), location)) {
+    throw damaged(location, 'another record lies in its place')
+  }
 }
 
 function readHeader(bytes: Buffer, location: RecordLocation): RecordHeader {

@@ -37,33 +37,23 @@ export class RecordBody implements AsyncIterable<Uint8Array> {
     this.#state = 'ended'
     const { offset } = this.#source
     const trailer = await this.#source.take(RECORD_TRAILER_BYTES)
-    if (trailer.readUInt32LE(0) !== this.#checksum) throw damaged(offset)
+    if (trailer.readUInt32LE(0) !== this.#checksum) {
+      throw packError('the bytes of a record are damaged', offset)
+    }
     return null
   }
 }
 
-/** Stored bytes with their checksum. */
-export interface WholeBody {
-  bytes: Buffer
-  checksum: number
-}
-
 /** The stored bytes of one record of a stream, all of which arrived. */
 export class ShortBody implements AsyncIterable<Uint8Array> {
-  /** Absent if the checksum does not fit. */
-  readonly whole: WholeBody | undefined
   readonly #bytes: Buffer
-  readonly #trailerOffset: number
+  readonly #damage: Error | undefined
   #state: 'fresh' | 'read' | 'ended' = 'fresh'
 
-  /** @param record the bytes with the trailer, which lie at `offset`. */
-  constructor(record: Buffer, offset: number) {
-    const length = record.length - RECORD_TRAILER_BYTES
-    const bytes = record.subarray(0, length)
-    const checksum = crc32(bytes)
+  /** @param damage what is wrong with them. */
+  constructor(bytes: Buffer, damage?: Error) {
     this.#bytes = bytes
-    this.#trailerOffset = offset + length
-    if (record.readUInt32LE(length) === checksum) this.whole = { bytes, checksum }
+    this.#damage = damage
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
@@ -77,14 +67,10 @@ export class ShortBody implements AsyncIterable<Uint8Array> {
   drain(): void {
     const isTold = this.#state === 'ended'
     this.#state = 'ended'
-    if (!this.whole && !isTold) throw damaged(this.#trailerOffset)
+    if (this.#damage && !isTold) throw this.#damage
   }
 }
 
 function readTwice(): TypeError {
   return new TypeError('the body of a record is read once, before the next record')
-}
-
-function damaged(offset: number): Error {
-  return packError('the bytes of a record are damaged', offset)
 }

@@ -30,7 +30,11 @@ export function loadZstd(): Promise<Zstd> {
  *   that says or holds more is refused before it is decoded, or when it passes that length.
  */
 export async function decodeFrame(frame: Uint8Array, key: BlobKey): Promise<Uint8Array> {
-  const zstd = await loadZstd()
+  return decodeFrameWith(await loadZstd(), frame, key)
+}
+
+/** As `decodeFrame`, without waiting. */
+export function decodeFrameWith(zstd: Zstd, frame: Uint8Array, key: BlobKey): Uint8Array {
   const { length, content } = measureFrame(frame)
   if (length !== frame.length || content !== key.size || content > MAX_FRAME_CONTENT) {
     throw damaged(key)

@@ -15,7 +15,7 @@ import {
 import type { Selector } from '../model/reference-name.js'
 import type { CollectionName } from '../model/version.js'
 import { encodePackStream, type WireItem } from '../pack/encode-pack-stream.js'
-import { parsePackStream, type StreamedRecord } from '../pack/parse-pack-stream.js'
+import { parsePackRuns, type StreamedItem } from '../pack/parse-pack-stream.js'
 import {
   type HttpAnswer,
   HttpTransport,
@@ -138,10 +138,10 @@ class HttpRemote implements Remote {
     entity: string,
     keys: BlobKey[],
     { signal }: CallOptions = {},
-  ): AsyncGenerator<StreamedRecord, void, undefined> {
+  ): AsyncGenerator<StreamedItem, void, undefined> {
     const answer = await this.#postKeys([...entityPath(entity), 'fetch'], keys, signal)
     try {
-      yield* parsePackStream(answer.body)
+      yield* parsePackRuns(answer.body)
     } catch (error) {
       if (!isArtifactError(error, 'PACK_INVALID')) throw error
       throw invalidAnswer(error.message, answer, error)

@@ -14,7 +14,7 @@ import type { Selector } from '../model/reference-name.js'
 import type { CollectionName, Version } from '../model/version.js'
 import type { WireItem } from '../pack/encode-pack-stream.js'
 import type { Encoding } from '../pack/format.js'
-import type { StreamedRecord } from '../pack/parse-pack-stream.js'
+import type { StreamedItem } from '../pack/parse-pack-stream.js'
 
 export type { CommitItem, CommitResult } from '../model/commit.js'
 
@@ -100,7 +100,7 @@ export interface Remote {
    * Receives records, at most 10,000 a call, in any order; what the other side lacks is absent.
    * Neither digests nor kinds are checked here: the receiver does.
    */
-  fetch(entity: string, keys: BlobKey[], options?: CallOptions): AsyncIterable<StreamedRecord>
+  fetch(entity: string, keys: BlobKey[], options?: CallOptions): AsyncIterable<StreamedItem>
   /** @throws `ARTIFACT_NOT_FOUND` or `VERSION_NOT_FOUND`. */
   findVersion(
     collection: CollectionName,

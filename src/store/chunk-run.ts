@@ -1,8 +1,8 @@
 import { MAX_CHUNK, MIN_CHUNK } from '../chunk/find-cut.js'
 import { encodeChunks, MAX_RECIPE_BYTES, type Recipe } from '../chunk/recipe.js'
-import { createHasher, type Hasher } from '../hash/hasher.js'
+import type { Hasher } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
-import { type Algorithm, algorithmOf, type Digest } from '../model/digest.js'
+import type { Digest } from '../model/digest.js'
 
 /**
  * Hashes the chunks of one blob together while they arrive, so that they need not be read again
@@ -14,16 +14,27 @@ export class ChunkRun {
   #bytes = 0
   #state: 'empty' | 'open' | 'last' | 'other' = 'empty'
 
-  /** Takes the plain bytes of a small blob that came, which may be the next chunk. */
-  async add(key: BlobKey, plain: Uint8Array): Promise<void> {
+  /**
+   * Takes the plain bytes of a small blob that came, which may be the next chunk.
+   * @param hasher of its algorithm, which nothing else uses.
+   */
+  add(key: BlobKey, plain: Uint8Array, hasher: Hasher): void {
     const fits = key.kind === 'blob' && key.size > 0 && key.size <= MAX_CHUNK
     const open = this.#state === 'empty' || this.#state === 'open'
     // Only the last chunk is short, so that most runs of small files end with their first.
-    if (!fits || !open || (this.#state === 'empty' && key.size < MIN_CHUNK)) return this.#end()
-    const algorithm = algorithmOf(key.digest)
-    if (this.#state === 'empty') await this.#start(algorithm)
-    if (this.#hasher?.algorithm !== algorithm) return this.#end()
-    this.#hasher.update(plain)
+    if (!fits || !open || (this.#state === 'empty' && key.size < MIN_CHUNK)) {
+      this.#end()
+      return
+    }
+    if (this.#state === 'empty') {
+      this.#hasher = hasher
+      hasher.init()
+    }
+    if (this.#hasher !== hasher) {
+      this.#end()
+      return
+    }
+    hasher.update(plain)
     const row = encodeChunks([key])
     this.#rows.push(row)
     this.#bytes += row.length
@@ -40,11 +51,6 @@ export class ChunkRun {
     this.#end()
     this.#state = 'empty'
     return digest
-  }
-
-  async #start(algorithm: Algorithm): Promise<void> {
-    if (this.#hasher?.algorithm !== algorithm) this.#hasher = await createHasher(algorithm)
-    this.#hasher.init()
   }
 
   #end(): void {

@@ -3,7 +3,7 @@ import { hashBytes, withHasher } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
-import { decodePiece } from '../model/piece.js'
+import { parsePiece } from '../model/piece.js'
 import { locateBlobs } from './locate-blobs.js'
 import { readBlob } from './read-blob.js'
 import type { Store } from './store.js'
@@ -34,7 +34,7 @@ export async function loadPieceBytes(store: Store, piece: Piece): Promise<Uint8A
   return bytes
 }
 
-/** @throws as `loadPieceBytes`. */
+/** Its entries; it was looked through when it came into the store. @throws as `loadPieceBytes`. */
 export async function loadPiece(store: Store, piece: Piece): Promise<Entry[]> {
-  return decodePiece(await loadPieceBytes(store, piece), piece.digest)
+  return parsePiece(await loadPieceBytes(store, piece))
 }

@@ -1,7 +1,7 @@
 import { withHasher } from '../hash/hasher.js'
 import type { Algorithm } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
-import { decodePiece } from '../model/piece.js'
+import { parsePiece } from '../model/piece.js'
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
 import { loadPiece, loadPieceBytes, pieceKey } from './load-piece.js'
@@ -53,7 +53,7 @@ export function writeManifestWith(
  * @throws `BLOB_MISSING` or `BLOB_DAMAGED`, naming the piece and what needs it.
  */
 export async function readPiece(store: Store, piece: Piece): Promise<Entry[]> {
-  return decodePiece(await readPieceBytes(store, piece), piece.digest)
+  return parsePiece(await readPieceBytes(store, piece))
 }
 
 /** As `readPiece`, but null for a piece that is not here, or was not once it turned out damaged. */

@@ -3,7 +3,7 @@ import { createHasher } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
 import type { WireItem, WireRecord, WireRun } from '../pack/encode-pack-stream.js'
-import { checkRecord } from '../pack/read-record.js'
+import { checkHeader, checkRecord, type RecordLocation } from '../pack/read-record.js'
 import { BlobSource, type FilePlace } from './blob-source.js'
 import { findMoved } from './find-moved.js'
 import { type BlobPlace, locateBlobs } from './locate-blobs.js'
@@ -20,6 +20,11 @@ const STEP_BYTES = 1024 * 1024
 export interface OpenRecordsOptions {
   /** Every key must be here. Default false: keys that are not here are left out. */
   require?: boolean
+  /**
+   * The receiver tells of wrong bytes: of those in packs only the headers are looked at. Default
+   * false.
+   */
+  unchecked?: boolean
   /** Told of each record that is damaged or gone and so is left out, unless `require` is set. */
   onSkip?: (error: ArtifactError) => void
   signal?: AbortSignal
@@ -34,7 +39,7 @@ interface Found {
  * The records of these keys, to be sent, in the order in which they are read best: by pack and
  * offset, then objects, blobs in chunks, and files outside the store. Those of packs come in runs,
  * of which the next is read while one is used; of the others a body must be read before the next
- * record is asked for. Of packs the checksums are looked at; the others are hashed while they are
+ * record is asked for. Of packs the checksums are looked at, unless `unchecked` is set; the others are hashed while they are
  * read, and the stat of a file outside must be the recorded one before and after. What turns out
  * damaged in the store is moved aside; what was moved into another pack meanwhile comes last.
  *
@@ -48,7 +53,7 @@ export async function* openRecords(
   keys: BlobKey[],
   options: OpenRecordsOptions = {},
 ): AsyncGenerator<WireItem, void, undefined> {
-  const { require = false, onSkip, signal } = options
+  const { require = false, unchecked = false, onSkip, signal } = options
   const found = await findPlaces(store, keys, require)
   const moved: BlobKey[] = []
   const lose = async (key: BlobKey, error: unknown, place: BlobPlace) => {
@@ -64,7 +69,7 @@ export async function* openRecords(
   const packed = found.filter((item): item is PackedBlob => item.place.in === 'pack')
   for await (const { run, read } of readAhead(store.home, planRuns(packed))) {
     checkAborted(signal)
-    yield* openRun(run, read, lose)
+    yield* openRun(run, read, { check: unchecked ? checkHeader : checkRecord, lose })
   }
   for (const { key, place } of found) {
     if (place.in === 'pack') continue
@@ -126,10 +131,17 @@ async function* readAhead(home: string, runs: Iterable<PackRun>) {
   if (next) yield { run: next.run, read: await next.reading }
 }
 
+interface RunChecks {
+  /** @throws `BLOB_DAMAGED` for a record that is not what it must be. */
+  check: (bytes: Buffer, location: RecordLocation) => unknown
+  /** Hears of records that are damaged or gone. */
+  lose: (key: BlobKey, error: unknown, place: BlobPlace) => Promise<void>
+}
+
 async function* openRun(
   run: PackRun,
   read: RunRead,
-  lose: (key: BlobKey, error: unknown, place: BlobPlace) => Promise<void>,
+  { check, lose }: RunChecks,
 ): AsyncGenerator<WireRun, void, undefined> {
   const bytes = 'bytes' in read ? read.bytes : Buffer.alloc(0)
   const keys: BlobKey[] = []
@@ -141,7 +153,7 @@ async function* openRun(
   for (const { key, place, start, length } of run.records) {
     try {
       if ('error' in read) throw read.error
-      checkRecord(bytes.subarray(start, start + length), { key, ...place })
+      check(bytes.subarray(start, start + length), { key, ...place })
     } catch (error) {
       await lose(key, error, place)
       continue

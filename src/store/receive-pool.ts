@@ -2,17 +2,18 @@ import { on } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { storeError } from '../errors.js'
+import { freeMemory } from '../hash/free-memory.js'
 import { TaskWorker } from '../hash/task-worker.js'
-import { parsePackStream } from '../pack/parse-pack-stream.js'
-import { joinParts, type PartBatch } from './join-parts.js'
+import { parsePackRuns } from '../pack/parse-pack-stream.js'
 import { type ReceivedRecords, receiveRecords } from './receive-records.js'
 import type { PackMessage, ReceiveTask } from './receive-task.js'
 import type { Store } from './store.js'
 
-/** Handed over at a time. A pack that is shorter is received here: a thread takes longer to start. */
-const BATCH = { bytes: 512 * 1024, holdMs: 20 }
-/** Batches of a pack that a thread was given and has not taken up. */
-const BATCHES_AHEAD = 2
+/** A pack that is shorter is received here: a thread takes longer to start. */
+const INLINE_BYTES = 512 * 1024
+/** Handed over at a time, in memory that comes back: one is filled while the other is read. */
+const BATCH_BYTES = 2 * 1024 * 1024
+const BATCHES = 2
 /** As many as one client sends at a time. */
 const PACKS_A_THREAD = 2
 
@@ -32,13 +33,13 @@ export class ReceivePool {
   /**
    * Keeps what a wire pack holds, as `receiveRecords`. Memory is bounded by some megabytes a pack;
    * the source waits meanwhile.
+   * @param source parts that are handed over with the memory that they lie in, if nothing else does.
    */
   async receive(source: AsyncIterable<Uint8Array>): Promise<ReceivedRecords> {
-    const batches = joinParts(source, BATCH)
-    const { value: first } = await batches.next()
-    if (!first || first.end) {
-      return receiveRecords(this.#store, parsePackStream(replay(first ?? { parts: [] })))
-    }
+    const parts = source[Symbol.asyncIterator]()
+    const begun = await readBegin(parts)
+    const all = chain(begun, parts)
+    if (begun.ended) return receiveRecords(this.#store, parsePackRuns(all))
     const { port1: port, port2 } = new MessageChannel()
     const task: ReceiveTask = { do: 'receive', port: port2 }
     const receiving = this.#takeWorker().run<ReceivedRecords>(task, [port2])
@@ -48,11 +49,10 @@ export class ReceivePool {
       () => ended.abort(),
     )
     try {
-      await handOver(first, batches, { port, ended: ended.signal })
+      await handOver(all, { port, ended: ended.signal })
       return await receiving
     } finally {
       await settled
-      await batches.return()
       port.close()
     }
   }
@@ -78,45 +78,84 @@ export class ReceivePool {
   }
 }
 
-/** @param ended aborts when the thread takes nothing more. */
-async function handOver(
-  first: PartBatch,
-  rest: AsyncGenerator<PartBatch, void, undefined>,
-  { port, ended }: { port: MessagePort; ended: AbortSignal },
-): Promise<void> {
-  const taken = on(port, 'message', { signal: ended })
-  let ahead = 0
+/** What a source gave first, and how it ended if it did. */
+interface Begin {
+  parts: Uint8Array[]
+  ended?: { error?: unknown }
+}
+
+async function readBegin(source: AsyncIterator<Uint8Array>): Promise<Begin> {
+  const parts: Uint8Array[] = []
   try {
-    for await (const { parts: given, end } of chain(first, rest)) {
-      if (ahead === BATCHES_AHEAD) await taken.next()
-      else ahead += 1
-      const parts = given.map(ownMemory)
-      const message: PackMessage = {
-        parts,
-        ...(end && { end: 'error' in end ? storeError(end.error, 'receiving').toJSON() : null }),
-      }
-      port.postMessage(
-        message,
-        parts.map(({ buffer }) => buffer as ArrayBuffer),
-      )
+    for (let length = 0; length < INLINE_BYTES; ) {
+      const { done, value } = await source.next()
+      if (done) return { parts, ended: {} }
+      parts.push(value)
+      length += value.length
     }
+    return { parts }
   } catch (error) {
-    // The thread says itself why it ended.
-    if (!ended.aborted) throw error
+    return { parts, ended: { error } }
   }
 }
 
-async function* chain(first: PartBatch, rest: AsyncIterable<PartBatch>): AsyncGenerator<PartBatch> {
-  yield first
-  yield* rest
+async function* chain(
+  { parts, ended }: Begin,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* parts
+    if (ended && 'error' in ended) throw ended.error
+    for (;;) {
+      const { done, value } = await rest.next()
+      if (done) return
+      yield value
+    }
+  } finally {
+    // It may be waiting for a part that never comes; then it ends with its source.
+    void rest.return?.().catch(() => {})
+  }
 }
 
-/** What lies in memory of its own moves to another thread; of the rest there is a copy. */
-function ownMemory(part: Uint8Array): Uint8Array {
-  return part.length === part.buffer.byteLength ? part : new Uint8Array(part)
-}
-
-async function* replay({ parts, end }: PartBatch): AsyncGenerator<Uint8Array, void, undefined> {
-  yield* parts
-  if (end && 'error' in end) throw end.error
+/** @param ended aborts when the thread takes nothing more. */
+async function handOver(
+  source: AsyncIterable<Uint8Array>,
+  { port, ended }: { port: MessagePort; ended: AbortSignal },
+): Promise<void> {
+  const returned = on(port, 'message', { signal: ended })
+  let made = 0
+  let batch: Uint8Array | undefined
+  let filled = 0
+  let read: Uint8Array[] = []
+  const takeBatch = async () => {
+    if (made === BATCHES) return new Uint8Array((await returned.next()).value[0])
+    made += 1
+    return new Uint8Array(BATCH_BYTES)
+  }
+  const post = (end?: PackMessage['end']) => {
+    const bytes = batch?.subarray(0, filled) ?? new Uint8Array(0)
+    batch = undefined
+    filled = 0
+    const message: PackMessage = { bytes, ...(end !== undefined && { end }) }
+    port.postMessage(message, [bytes.buffer as ArrayBuffer])
+    freeMemory(read)
+    read = []
+  }
+  try {
+    for await (const part of source) {
+      for (let done = 0; done < part.length; ) {
+        batch ??= await takeBatch()
+        const some = part.subarray(done, done + batch.length - filled)
+        batch.set(some, filled)
+        filled += some.length
+        done += some.length
+        if (filled === batch.length) post()
+      }
+      read.push(part)
+    }
+    post(null)
+  } catch (error) {
+    // The thread says itself why it ended.
+    if (!ended.aborted) post(storeError(error, 'receiving').toJSON())
+  }
 }

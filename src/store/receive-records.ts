@@ -1,13 +1,19 @@
 import { MAX_BATCH } from '../catalog/catalog.js'
 import { decodeRecipe, invalidRecipe, maxRecipeBytes, type Recipe } from '../chunk/recipe.js'
 import { ArtifactError, type ErrorCode, type ErrorData, isArtifactError } from '../errors.js'
-import { HasherSet, hashBytes } from '../hash/hasher.js'
+import { createHasher, type Hasher, hashBytes } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
-import { algorithmOf, type Digest } from '../model/digest.js'
+import { type Algorithm, algorithmOf, type Digest } from '../model/digest.js'
 import { decodePiece, MAX_PIECE_BYTES } from '../model/piece.js'
-import { type ContentHeader, type Encoding, MAX_FRAME_CONTENT } from '../pack/format.js'
-import type { StreamedRecord, WholeBody } from '../pack/parse-pack-stream.js'
-import { decodeFrame } from '../pack/zstd.js'
+import { type ContentHeader, MAX_FRAME_CONTENT } from '../pack/format.js'
+import {
+  bodyOf,
+  type RunRecord,
+  type StreamedItem,
+  type StreamedRecord,
+  type StreamedRun,
+} from '../pack/parse-pack-stream.js'
+import { decodeFrame, decodeFrameWith, loadZstd, type Zstd } from '../pack/zstd.js'
 import { ChunkRun } from './chunk-run.js'
 import { LARGE_BYTES } from './file-ingester.js'
 import { locateBlobs } from './locate-blobs.js'
@@ -19,9 +25,8 @@ import { RecordSink, type SinkRecord } from './record-sink.js'
 import type { Store } from './store.js'
 import { verifyParts } from './verify-parts.js'
 
-/** Small records held while the catalog is asked, in one call, which of them are new. */
-const BATCH_RECORDS = 512
-const BATCH_BYTES = 8 * 1024 * 1024
+/** Short runs are kept together: whatever is kept takes a call of the catalog, for what is new of it. */
+const HELD_BYTES = 1024 * 1024
 /** Wrong records after which a sender is not listened to any more. */
 const MAX_REJECTED = 1000
 const REJECTIONS = new Set<ErrorCode>([
@@ -66,7 +71,7 @@ export interface ReceivedRecords {
  */
 export async function receiveRecords(
   store: Store,
-  records: AsyncIterable<StreamedRecord>,
+  records: AsyncIterable<StreamedItem>,
   options: ReceiveOptions = {},
 ): Promise<ReceivedRecords> {
   const receiver = new Receiver(store, options)
@@ -74,7 +79,7 @@ export async function receiveRecords(
     try {
       for await (const record of records) {
         checkAborted(options.signal)
-        await receiver.take(record)
+        await ('body' in record ? receiver.take(record) : receiver.takeRun(record))
       }
     } finally {
       await receiver.finish()
@@ -85,16 +90,23 @@ export async function receiveRecords(
   }
 }
 
+/** Of one algorithm, for what may go on at the same time. */
+interface Hashers {
+  /** For a record. */
+  one: Hasher
+  /** For the chunks of a blob together. */
+  run: Hasher
+}
+
 class Receiver {
   readonly #store: Store
   readonly #options: ReceiveOptions
   readonly #sink: RecordSink
-  // Of its own: a hasher serves one message at a time, and bodies are awaited.
-  readonly #hashers = new HasherSet()
+  readonly #hashers = new Map<Algorithm, Hashers>()
   readonly #rejected: ReceivedRecords['rejected'] = []
-  readonly #run = new ChunkRun()
-  #waiting: SinkRecord[] = []
-  #waitingBytes = 0
+  readonly #chunks = new ChunkRun()
+  #held: { bytes: Buffer; length: number; records: RunRecord[] } | undefined
+  #zstd: Zstd | undefined
   #stored = 0
 
   constructor(store: Store, options: ReceiveOptions) {
@@ -108,34 +120,81 @@ class Receiver {
     return { stored: this.#stored, packs, objects, rejected: this.#rejected }
   }
 
-  async take({ header, body, whole }: StreamedRecord): Promise<void> {
-    const key: BlobKey = { kind: header.kind, digest: header.digest, size: header.plainLength }
+  async take({ header, body }: StreamedRecord): Promise<void> {
+    const key = keyOf(header)
     const refusal = this.#refuse(header, key)
     if (refusal) return this.#reject(key, refusal)
     try {
       if (key.kind === 'recipe') return await this.#takeRecipe(key, body)
-      const isLarge = key.kind === 'blob' && key.size >= LARGE_BYTES
-      if (whole && !isLarge) return await this.#takeSmall(key, header.encoding, whole)
       const frame = header.encoding === 1 ? await readWhole(body) : undefined
       const plain = frame ? [await decodeFrame(frame, key)] : body
-      const hasher = await this.#hashers.get(algorithmOf(key.digest))
+      const hashers = await this.#findHashers(key)
+      const hasher = hashers.one
       const parts = verifyParts(plain, key, { hasher, onDamage: () => damaged(key) })
-      if (isLarge) return await this.#takeLarge(key, parts)
+      if (isLarge(key)) return await this.#takeLarge(key, parts)
       const bytes = await readWhole(parts)
-      await this.#keepSmall(key, bytes, { encoding: header.encoding, bytes: frame ?? bytes })
+      this.#checkSmall(key, bytes, hashers)
+      await this.#keep({ key, encoding: header.encoding, bytes: frame ?? bytes })
     } catch (error) {
       if (!isRejection(error)) throw error
       this.#reject(key, error)
     }
   }
 
+  /** As nearly all come, without waiting for each: there is one for every small file. */
+  async takeRun({ bytes, records }: StreamedRun): Promise<void> {
+    let sound: RunRecord[] = []
+    const keep = async () => {
+      const records = sound
+      sound = []
+      await this.#keepRun(bytes, records)
+    }
+    try {
+      for (const record of records) {
+        const { header } = record
+        const key = keyOf(header)
+        const stored = bodyOf(bytes, record)
+        if (key.kind === 'recipe' || isLarge(key)) {
+          // It may be made of those before it.
+          await keep()
+          await this.take({ header, body: only(stored) })
+          continue
+        }
+        const known = this.#hashers.get(algorithmOf(key.digest))
+        const hashers = known ?? (await this.#findHashers(key))
+        if (header.encoding === 1) this.#zstd ??= await loadZstd()
+        const fault = this.#refuse(header, key) ?? this.#findFault(header, stored, hashers)
+        if (fault) this.#reject(key, fault)
+        else sound.push(record)
+      }
+    } finally {
+      await keep()
+    }
+  }
+
   async finish(): Promise<void> {
-    await this.#storeWaiting()
+    await this.#storeHeld()
     await this.#sink.finish()
   }
 
   close(): Promise<void> {
     return this.#sink.close()
+  }
+
+  /** What is wrong with the bytes of a short record. */
+  #findFault(header: ContentHeader, stored: Buffer, hashers: Hashers): ArtifactError | undefined {
+    const key = keyOf(header)
+    try {
+      const plain = header.encoding === 1 ? decodeFrameWith(this.#zstd!, stored, key) : stored
+      if (plain.length !== key.size || hashBytes(hashers.one, plain) !== key.digest) {
+        throw damaged(key)
+      }
+      this.#checkSmall(key, plain, hashers)
+      return undefined
+    } catch (error) {
+      if (!isRejection(error)) throw error
+      return error
+    }
   }
 
   /** What is wrong with a record before its bytes are looked at. */
@@ -164,28 +223,26 @@ class Receiver {
     this.#stored += 1
   }
 
-  /** As nearly all are, in few steps: there is one for every small file. */
-  async #takeSmall(key: BlobKey, encoding: Encoding, whole: WholeBody): Promise<void> {
-    const plain = encoding === 1 ? await decodeFrame(whole.bytes, key) : whole.bytes
-    const hasher = await this.#hashers.get(algorithmOf(key.digest))
-    if (plain.length !== key.size || hashBytes(hasher, plain) !== key.digest) throw damaged(key)
-    await this.#keepSmall(key, plain, { encoding, ...whole })
+  /** Looks at the verified bytes of a piece, or of what may be a chunk. */
+  #checkSmall(key: BlobKey, plain: Uint8Array, { run }: Hashers): void {
+    if (key.kind === 'piece') decodePiece(plain, key.digest)
+    this.#chunks.add(key, plain, run)
   }
 
-  async #keepSmall(
-    key: BlobKey,
-    plain: Uint8Array,
-    stored: Omit<SinkRecord, 'key'>,
-  ): Promise<void> {
-    if (key.kind === 'piece') decodePiece(plain, key.digest)
-    await this.#run.add(key, plain)
-    await this.#keep({ key, ...stored })
+  async #findHashers({ digest }: BlobKey): Promise<Hashers> {
+    const algorithm = algorithmOf(digest)
+    let hashers = this.#hashers.get(algorithm)
+    if (!hashers) {
+      hashers = { one: await createHasher(algorithm), run: await createHasher(algorithm) }
+      this.#hashers.set(algorithm, hashers)
+    }
+    return hashers
   }
 
   /** A blob made of chunks counts once the whole was hashed. */
   async #takeRecipe(key: BlobKey, body: AsyncIterable<Uint8Array>): Promise<void> {
     const recipe = decodeRecipe(key, await readWhole(body))
-    const digest = this.#run.finish(recipe) ?? (await this.#hashChunks(recipe))
+    const digest = this.#chunks.finish(recipe) ?? (await this.#hashChunks(recipe))
     if (digest !== key.digest) throw invalidRecipe(key, `they make ${digest}`)
     await this.#keep({ key, bytes: recipe.bytes, encoding: 0 })
   }
@@ -193,7 +250,7 @@ class Receiver {
   async #hashChunks(recipe: Recipe): Promise<Digest> {
     // Those that came just now are read like the others.
     await this.finish()
-    const hasher = await this.#hashers.get(algorithmOf(recipe.key.digest))
+    const { one: hasher } = await this.#findHashers(recipe.key)
     hasher.init()
     try {
       for await (const part of readChunks(this.#store, recipe)) hasher.update(part)
@@ -211,25 +268,54 @@ class Receiver {
     return hasher.digest()
   }
 
+  /** A recipe is kept after its chunks. */
   async #keep(record: SinkRecord): Promise<void> {
-    this.#waiting.push(record)
-    this.#waitingBytes += record.bytes.length
-    if (this.#waiting.length >= BATCH_RECORDS || this.#waitingBytes >= BATCH_BYTES) {
-      await this.#storeWaiting()
+    await this.#storeHeld()
+    const [place] = await locateBlobs(this.#store, [record.key], { external: false })
+    if (!place) await this.#sink.append(record)
+    this.#stored += 1
+  }
+
+  async #keepRun(bytes: Buffer, records: RunRecord[]): Promise<void> {
+    const length = records.reduce((sum, { start, end }) => sum + end - start, 0)
+    if (length >= HELD_BYTES) return this.#storeRun(bytes, records)
+    if ((this.#held?.length ?? 0) + length > HELD_BYTES) await this.#storeHeld()
+    this.#held ??= { bytes: Buffer.allocUnsafeSlow(HELD_BYTES), length: 0, records: [] }
+    for (const { header, start, end } of records) {
+      const at = this.#held.length
+      this.#held.length += bytes.copy(this.#held.bytes, at, start, end)
+      this.#held.records.push({ header, start: at, end: this.#held.length })
     }
   }
 
-  async #storeWaiting(): Promise<void> {
-    const records = this.#waiting
-    this.#waiting = []
-    this.#waitingBytes = 0
-    const keys = records.map(({ key }) => key)
-    const places = await locateBlobs(this.#store, keys, { external: false })
-    for (const [index, record] of records.entries()) {
-      if (!places[index]) await this.#sink.append(record)
-      this.#stored += 1
-    }
+  async #storeHeld(): Promise<void> {
+    if (!this.#held) return
+    const { bytes, records } = this.#held
+    Object.assign(this.#held, { length: 0, records: [] })
+    await this.#storeRun(bytes, records)
   }
+
+  async #storeRun(bytes: Buffer, records: RunRecord[]): Promise<void> {
+    const keys = records.map(({ header }) => keyOf(header))
+    const places = await locateBlobs(this.#store, keys, { external: false })
+    await this.#sink.appendRun(
+      bytes,
+      records.filter((_, index) => !places[index]),
+    )
+    this.#stored += records.length
+  }
+}
+
+function keyOf({ kind, digest, plainLength: size }: ContentHeader): BlobKey {
+  return { kind, digest, size }
+}
+
+function isLarge({ kind, size }: BlobKey): boolean {
+  return kind === 'blob' && size >= LARGE_BYTES
+}
+
+async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes
 }
 
 function checkHeader(header: StreamedRecord['header']): void {
@@ -254,10 +340,9 @@ function checkRecipeHeader({ digest, encoding, plainLength, storedLength }: Cont
 
 async function readWhole(parts: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const taken: Uint8Array[] = []
-  for await (const part of parts) taken.push(part)
-  const [first] = taken
-  if (taken.length !== 1 || !first) return Buffer.concat(taken)
-  return Buffer.from(first.buffer, first.byteOffset, first.length)
+  // A part is there until the next is asked for.
+  for await (const part of parts) taken.push(new Uint8Array(part))
+  return Buffer.concat(taken)
 }
 
 /** Faults of one record. After a cut the next record is not there, and asking for it says so. */

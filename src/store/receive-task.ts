@@ -1,7 +1,7 @@
 import { on } from 'node:events'
 import type { MessagePort } from 'node:worker_threads'
 import { ArtifactError, type ErrorData } from '../errors.js'
-import { parsePackStream } from '../pack/parse-pack-stream.js'
+import { parsePackRuns } from '../pack/parse-pack-stream.js'
 import { type ReceivedRecords, receiveRecords } from './receive-records.js'
 import type { Store } from './store.js'
 
@@ -10,9 +10,12 @@ export type ReceiveTask =
   /** Keep what a pack holds, whose bytes come through the port. */
   { do: 'receive'; port: MessagePort } | { do: 'close' }
 
-/** Through the port of a pack: bytes, answered when more are wanted, and with the last how they end. */
+/**
+ * Through the port of a pack: bytes, whose memory goes back when they were read, and with the last
+ * how they end.
+ */
 export interface PackMessage {
-  parts: Uint8Array[]
+  bytes: Uint8Array
   end?: null | ErrorData
 }
 
@@ -26,7 +29,7 @@ export async function runReceiveTask(
   }
   const { port } = task
   try {
-    return await receiveRecords(store, parsePackStream(readPort(port)))
+    return await receiveRecords(store, parsePackRuns(readPort(port)))
   } finally {
     port.close()
   }
@@ -34,10 +37,10 @@ export async function runReceiveTask(
 
 async function* readPort(port: MessagePort): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const [message] of on(port, 'message') as AsyncIterable<[PackMessage]>) {
-    const { parts, end } = message
-    yield* parts
+    const { bytes, end } = message
+    if (bytes.length > 0) yield bytes
     if (end) throw ArtifactError.from(end)
     if (end === null) return
-    port.postMessage(null)
+    port.postMessage(bytes.buffer, [bytes.buffer as ArrayBuffer])
   }
 }

@@ -8,6 +8,7 @@ import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { objectPath, packPath } from '../model/home.js'
 import type { Encoding } from '../pack/format.js'
 import { PackWriter } from '../pack/pack-writer.js'
+import type { RunRecord } from '../pack/parse-pack-stream.js'
 import { PACK_BYTES, PACK_RECORDS } from './file-ingester.js'
 import { sealObject } from './object-trust.js'
 import type { Store } from './store.js'
@@ -50,7 +51,20 @@ export class RecordSink {
     await this.#pack.idle()
     this.#pack.append({ kind, digest, plainLength, encoding, bytes, checksum })
     this.#open.add(name)
-    if (this.#pack.size >= PACK_BYTES || this.#pack.count >= PACK_RECORDS) await this.finish()
+    await this.#finishFull(this.#pack)
+  }
+
+  /** As `append`, of records that lie in `bytes` as they are stored. */
+  async appendRun(bytes: Buffer, records: RunRecord[]): Promise<void> {
+    const absent = records.filter(({ header }) => {
+      const name = blobKeyString(header)
+      return !this.#open.has(name) && this.#open.add(name)
+    })
+    if (absent.length === 0) return
+    this.#pack ??= await this.#startPack()
+    await this.#pack.idle()
+    this.#pack.appendEncoded(bytes, absent)
+    await this.#finishFull(this.#pack)
   }
 
   /** Keeps bytes as a file of their own, if `parts` ends without an error. */
@@ -105,6 +119,10 @@ export class RecordSink {
     await this.#pack?.abandon()
     this.#pack = undefined
     await this.#folder?.close()
+  }
+
+  async #finishFull({ size, count }: PackWriter): Promise<void> {
+    if (size >= PACK_BYTES || count >= PACK_RECORDS) await this.finish()
   }
 
   async #startPack(): Promise<PackWriter> {

@@ -1,6 +1,7 @@
 import {
   type BatchPart,
   type EncodedBatch,
+  encodeAsIs,
   encodePlain,
   type PlainKey,
 } from '../pack/encode-batch.js'
@@ -31,6 +32,8 @@ interface Batch {
   keys: PlainKey[]
   parts: BatchPart[]
   bytes: number
+  /** Of the bodies as they are, added up. */
+  storedLength: number
   onSent: (() => void)[]
 }
 
@@ -40,9 +43,9 @@ export interface EncodeOptions {
 }
 
 /**
- * The same records in the same order, made in other threads. Long ones, whose bodies are read as
- * they are sent, such as say an encoding, also 0, and runs in which compressing pays nowhere go as
- * they are. Memory is bounded by some megabytes a thread.
+ * The same records in the same order, compressed in other threads. Long ones, whose bodies are read as
+ * they are sent, such as say an encoding, also 0, and those among which compressing seems to pay
+ * nowhere go as they are. Memory is bounded by some megabytes a thread.
  */
 export async function* encodeRuns(
   items: AsyncIterable<RunSource>,
@@ -59,7 +62,7 @@ export async function* encodeRuns(
     for await (const some of cutBatches(items)) {
       const isBatch = 'parts' in some
       if (isBatch) {
-        const work = pool.encode(some.parts, { compress })
+        const work = encode(some, pool, compress)
         // It is awaited in its turn; until then nobody hears of a failure.
         work.catch(() => {})
         open.push({ ...some, work })
@@ -74,6 +77,15 @@ export async function* encodeRuns(
   } finally {
     await Promise.allSettled(open.map(({ work }) => work))
   }
+}
+
+async function encode(
+  { parts, storedLength }: Batch,
+  pool: WirePool,
+  compress: boolean,
+): Promise<EncodedBatch> {
+  if (compress && (await pool.pays(parts))) return pool.encode(parts)
+  return { encoded: encodeAsIs(parts), storedLength }
 }
 
 /** Short records in batches, and the others one by one. */
@@ -95,7 +107,7 @@ async function* cutBatches(
 }
 
 function emptyBatch(): Batch {
-  return { keys: [], parts: [], bytes: 0, onSent: [] }
+  return { keys: [], parts: [], bytes: 0, storedLength: 0, onSent: [] }
 }
 
 type BatchedItem = (WireRun | PlainRun | ShortRecord) & { onSent?: () => void }
@@ -124,6 +136,7 @@ function addTo(batch: Batch, item: BatchedItem): void {
       batch.parts.push({ encoded })
       batch.bytes += encoded.length
     }
+    batch.storedLength += item.storedLength
     return
   }
   // A body may lie in memory that it shares.
@@ -132,4 +145,5 @@ function addTo(batch: Batch, item: BatchedItem): void {
   batch.keys.push(...keys)
   batch.parts.push({ keys, plain })
   batch.bytes += plain.length
+  batch.storedLength += plain.length
 }

@@ -1,6 +1,6 @@
 import { ArtifactError, type ErrorCode, type ErrorData, isArtifactError } from '../errors.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
-import type { StreamedRecord } from '../pack/parse-pack-stream.js'
+import type { StreamedItem } from '../pack/parse-pack-stream.js'
 import type { Remote } from '../remote/remote.js'
 import { cutRuns } from '../store/cut-runs.js'
 import { checkAborted } from '../store/progress.js'
@@ -38,7 +38,7 @@ export interface FetchTarget {
    * was taken stays if the records end with an error.
    */
   receive(
-    records: AsyncIterable<StreamedRecord>,
+    records: AsyncIterable<StreamedItem>,
     options: { signal?: AbortSignal; accept: (key: BlobKey) => void },
   ): Promise<{ rejected: { key: BlobKey; error: ErrorData }[] }>
   /** Those of the keys that are still wanted. */
@@ -112,14 +112,17 @@ async function fetchOnce(
 }
 
 async function* countRecords(
-  records: AsyncIterable<StreamedRecord>,
+  records: AsyncIterable<StreamedItem>,
   count: (bytes: number) => void,
-): AsyncGenerator<StreamedRecord> {
-  for await (const record of records) {
-    const { header, body, whole } = record
-    const isCounted = whole !== undefined || header.encoding === 1
-    yield isCounted ? record : { header, body: countBody(body, count) }
-    if (isCounted) count(header.plainLength)
+): AsyncGenerator<StreamedItem> {
+  for await (const item of records) {
+    if ('body' in item && item.header.encoding === 0) {
+      yield { header: item.header, body: countBody(item.body, count) }
+      continue
+    }
+    yield item
+    const headers = 'body' in item ? [item.header] : item.records.map(({ header }) => header)
+    count(headers.reduce((sum, { plainLength }) => sum + plainLength, 0))
   }
 }
 

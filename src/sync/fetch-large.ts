@@ -5,7 +5,7 @@ import { HasherSet, hashBytes } from '../hash/hasher.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
 import { MAX_FRAME_CONTENT } from '../pack/format.js'
-import type { StreamedRecord } from '../pack/parse-pack-stream.js'
+import { type StreamedItem, type StreamedRecord, splitRuns } from '../pack/parse-pack-stream.js'
 import { decodeFrame } from '../pack/zstd.js'
 import type { Remote } from '../remote/remote.js'
 import { ChunkAssembler } from '../store/chunk-assembler.js'
@@ -153,7 +153,7 @@ class ChunkTarget implements FetchTarget {
   }
 
   async receive(
-    records: AsyncIterable<StreamedRecord>,
+    records: AsyncIterable<StreamedItem>,
     { accept }: Parameters<FetchTarget['receive']>[1],
   ) {
     return receiveEach(records, accept, async (key, record) => {
@@ -175,7 +175,7 @@ class RecipeTarget implements FetchTarget {
   }
 
   async receive(
-    records: AsyncIterable<StreamedRecord>,
+    records: AsyncIterable<StreamedItem>,
     { accept }: Parameters<FetchTarget['receive']>[1],
   ) {
     return receiveEach(records, accept, async (key, { header, body }) => {
@@ -189,12 +189,12 @@ class RecipeTarget implements FetchTarget {
 
 /** Hands on records; one that `accept` or `take` refuses with a coded error is rejected. */
 async function receiveEach(
-  records: AsyncIterable<StreamedRecord>,
+  records: AsyncIterable<StreamedItem>,
   accept: (key: BlobKey) => void,
   take: (key: BlobKey, record: StreamedRecord) => Promise<void>,
 ): ReturnType<FetchTarget['receive']> {
   const rejected: Awaited<ReturnType<FetchTarget['receive']>>['rejected'] = []
-  for await (const record of records) {
+  for await (const record of splitRuns(records)) {
     const { kind, digest, plainLength: size } = record.header
     const key = { kind, digest, size }
     try {

@@ -25,7 +25,11 @@ export async function sendPack(
   const keys = wanted.map(({ key }) => key)
   const meters = new Map(wanted.map(({ key, meter }) => [blobKeyString(key), meter]))
   const open = (counter: PackCounter) =>
-    countRecords(openRecords(store, keys, { require: true, signal }), meters, counter)
+    countRecords(
+      openRecords(store, keys, { require: true, unchecked: true, signal }),
+      meters,
+      counter,
+    )
   const rejected = await sendRecords(session, entity, { keys, meters: [...meters.values()], open })
   const refused = new Set(rejected.map(({ key }) => blobKeyString(key)))
   for (const { key, meter } of wanted) {

@@ -1,4 +1,3 @@
-import pLimit from 'p-limit'
 import { maxRecipeBytes } from '../chunk/recipe.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { parseDigest } from '../model/digest.js'
@@ -10,17 +9,17 @@ import { locateBlobs } from '../store/locate-blobs.js'
 import { readPiece } from '../store/manifest.js'
 import { checkAborted } from '../store/progress.js'
 import { listMissing } from './list-missing.js'
+import { PackQueue } from './pack-queue.js'
 import type { PushSession, UploadMeter } from './push-session.js'
 import { type LargeBlob, sendLarge } from './send-large.js'
 import { sendPack } from './send-pack.js'
 
-/** Pieces are taken up together as long as they list no more entries, which are held at once. */
-const ENTRIES_A_GROUP = 40_000
+/** Pieces are taken up together as long as they and what they list fit into one question. */
+const KEYS_A_GROUP = 10_000
+/** Groups that are held at once: what the next one lacks is asked for while one is sent. */
+const PARALLEL_GROUPS = 2
 /** A pack on the wire holds no more, unless one blob alone does. */
 const PACK_LIMITS = { weigh: ({ key }: WantedKey) => key.size, most: 64 * 1024 * 1024 }
-
-/** Packs that are under way at a time, of one collection. */
-const PARALLEL_PACKS = 2
 
 /** A piece to send with what it lists, and the version that asks for it. */
 export interface WantedPiece {
@@ -46,18 +45,33 @@ export async function uploadPieces(
   pieces: WantedPiece[],
 ): Promise<void> {
   const others = new Set<Promise<void>>()
+  const sending = new Set<Promise<void>>()
+  const queue = new PackQueue()
+  let failure: { error: unknown } | undefined
   // Many small versions go together, and a large one in parts.
-  const limits = { weigh: ({ piece }: WantedPiece) => piece.count, most: ENTRIES_A_GROUP }
-  for (const group of cutRuns(pieces, limits)) {
-    const keys = await listKeys(session, group)
-    const own: WantedKey[] = []
-    for (const [name, wanted] of keys) {
-      const claim = session.claims.get(name)
-      if (claim) others.add(claim)
-      else own.push(wanted)
+  const limits = { weigh: ({ piece }: WantedPiece) => piece.count + 1, most: KEYS_A_GROUP }
+  try {
+    for (const group of cutRuns(pieces, limits)) {
+      if (failure) break
+      const keys = await listKeys(session, group)
+      const own: WantedKey[] = []
+      for (const [name, wanted] of keys) {
+        const claim = session.claims.get(name)
+        if (claim) others.add(claim)
+        else own.push(wanted)
+      }
+      const sent = sendClaimed(session, entity, { wanted: own, queue })
+        .catch(error => {
+          failure ??= { error }
+        })
+        .finally(() => sending.delete(sent))
+      sending.add(sent)
+      if (sending.size === PARALLEL_GROUPS) await Promise.race(sending)
     }
-    await sendClaimed(session, entity, own)
+  } finally {
+    await Promise.all(sending)
   }
+  if (failure) throw failure.error
   await Promise.all(others)
 }
 
@@ -81,7 +95,11 @@ async function listKeys(
   return keys
 }
 
-async function sendClaimed(session: PushSession, entity: string, wanted: WantedKey[]) {
+async function sendClaimed(
+  session: PushSession,
+  entity: string,
+  { wanted, queue }: { wanted: WantedKey[]; queue: PackQueue },
+): Promise<void> {
   let release = () => {}
   const claim = new Promise<void>(resolve => {
     release = resolve
@@ -96,7 +114,7 @@ async function sendClaimed(session: PushSession, entity: string, wanted: WantedK
       recipes && key.kind === 'blob' && key.size >= LARGE_BYTES && maxRecipeBytes(key) > 0
     const small = missing.filter(item => !isLarge(item))
     const large = missing.filter(isLarge)
-    await sendPacks([
+    await queue.send([
       ...[...cutRuns(small, PACK_LIMITS)].map(pack => () => sendPack(session, entity, pack)),
       ...[...cutRuns(large, PACK_LIMITS)].map(pack => () => sendAllLarge(session, entity, pack)),
     ])
@@ -114,23 +132,6 @@ function countWanted(session: PushSession, wanted: WantedKey[], missing: WantedK
     meter.bytesTotal += key.size
   }
   for (const meter of new Set(wanted.map(({ meter }) => meter))) session.emit(meter)
-}
-
-/**
- * A pack goes out while the remote makes the one before it durable.
- * @throws the first failure, once none is under way; after it none is begun.
- */
-async function sendPacks(packs: (() => Promise<void>)[]): Promise<void> {
-  const limit = pLimit(PARALLEL_PACKS)
-  let failure: { error: unknown } | undefined
-  const send = async (pack: () => Promise<void>) => {
-    if (failure) return
-    await pack().catch(error => {
-      failure ??= { error }
-    })
-  }
-  await Promise.all(packs.map(pack => limit(() => send(pack))))
-  if (failure) throw failure.error
 }
 
 /** Large blobs go as chunks, if the remote takes that and their file is at hand. */

@@ -5,14 +5,14 @@ import { cutFile, type FilePart, type JudgedChunk } from '../store/cut-file.js'
 
 /** What a `WirePool` has its threads do. */
 export type WireTask =
-  | { do: 'encode'; parts: BatchPart[]; compress: boolean }
+  | { do: 'encode'; parts: BatchPart[] }
   | ({ do: 'cut'; algorithm: Algorithm } & FilePart)
 
 export async function runWireTask(
   task: WireTask,
   { encoder, hashers }: { encoder: BatchEncoder; hashers: HasherSet },
 ): Promise<EncodedBatch | JudgedChunk[]> {
-  if (task.do === 'encode') return encoder.encode(task.parts, task)
+  if (task.do === 'encode') return encoder.encode(task.parts)
   const hasher = await hashers.get(task.algorithm)
   return cutFile(task, { hasher, judge: bytes => encoder.pays(bytes) })
 }

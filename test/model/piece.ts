@@ -7,6 +7,7 @@ import {
   encodeEntry,
   MAX_LINE_BYTES,
   MAX_PIECE_BYTES,
+  parsePiece,
 } from '../../src/model/piece.js'
 
 const DIGEST = 'md5:5d41402abc4b2a76b9719d911017c592'
@@ -130,6 +131,13 @@ t.test('a piece that is not canonical is refused, naming the line', async t => {
   for (const [what, text, line] of UNDECODABLE) {
     const message = line === undefined ? /^piece p: / : new RegExp(`^piece p, line ${line}: `)
     t.throws(() => decodePiece(Buffer.from(text), 'p'), { code: 'PIECE_INVALID', message }, what)
+  }
+})
+
+t.test('a piece that was looked through reads as one that is not', async t => {
+  for (const [name, entry] of CANONICAL) {
+    const bytes = Buffer.from([entry, { ...FILE, path: '\u{10ffff}' }].map(encodeEntry).join(''))
+    t.same(parsePiece(bytes), decodePiece(bytes, name), name)
   }
 })
 

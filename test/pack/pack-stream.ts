@@ -18,7 +18,7 @@ import {
   NO_STORE_ID,
   recordLength,
 } from '../../src/pack/format.js'
-import { parsePackStream } from '../../src/pack/parse-pack-stream.js'
+import { bodyOf, parsePackRuns, parsePackStream } from '../../src/pack/parse-pack-stream.js'
 
 const stored = readFileSync(new URL('../../../fixtures/golden/small.pack', import.meta.url))
 const given = smallRecords()
@@ -47,6 +47,37 @@ t.test('a wire pack comes back as it was written', async t => {
 t.test('a stored pack is read as a stream too', async t => {
   t.same(await parseWhole(chunks(stored)), { seen: expected, error: null })
   t.same(await parseWhole(chunks(stored, { every: 1 })), { seen: expected, error: null })
+})
+
+t.test('short records come in runs, and a source may use its memory again', async t => {
+  async function* again(length: number) {
+    const memory = Buffer.alloc(length)
+    for (let at = 0; at < wire.length; at += length) {
+      yield memory.subarray(0, wire.copy(memory, 0, at, at + length))
+      memory.fill(0)
+    }
+  }
+  for (const length of [wire.length, 1000, 100, 7]) {
+    const seen: SeenRecord[] = []
+    let runs = 0
+    for await (const item of parsePackRuns(again(length))) {
+      if ('body' in item) throw new Error('a record came by itself')
+      runs += 1
+      for (const record of item.records) {
+        const { header, start, end } = record
+        seen.push({ header, bytes: bodyOf(item.bytes, record).toString('hex') })
+        t.ok(wire.includes(item.bytes.subarray(start, end)), 'as it was written')
+      }
+    }
+    t.same(seen, expected)
+    if (length === wire.length) t.equal(runs, 1)
+    const error = { code: 'PACK_INVALID' }
+    const lone = Buffer.from(wire)
+    lone[64 + 28 + 32 + 5]! ^= 1
+    const first = await parsePackRuns(chunks(lone, { every: length })).next()
+    if (!first.value || !('body' in first.value)) throw new Error('a damaged record is in a run')
+    await t.rejects(collect(first.value.body), error)
+  }
 })
 
 t.test('a pack may hold nothing', async t => {

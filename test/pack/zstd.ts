@@ -3,7 +3,13 @@ import t from 'tap'
 import { block, makeFrame, RAW, RUN } from '../../fixtures/pack/make-frame.js'
 import { parseWhole } from '../../fixtures/pack/parse-whole.js'
 import type { BlobKey } from '../../src/model/blob-key.js'
-import { BatchEncoder, type BatchPart, type EncodedBatch } from '../../src/pack/encode-batch.js'
+import { BatchJudge } from '../../src/pack/batch-judge.js'
+import {
+  BatchEncoder,
+  type BatchPart,
+  type EncodedBatch,
+  encodeAsIs,
+} from '../../src/pack/encode-batch.js'
 import { encodePackStream } from '../../src/pack/encode-pack-stream.js'
 import { MAX_FRAME_CONTENT } from '../../src/pack/format.js'
 import { measureFrame } from '../../src/pack/measure-frame.js'
@@ -110,11 +116,10 @@ t.test('records are compressed where it pays, and only there', async t => {
   const keys = records.map(({ length }) => keyOf(length))
   const plain = new Uint8Array(Buffer.concat(records))
   const encoder = new BatchEncoder(zstd)
-  const raw = encoder.encode([{ keys, plain }], { compress: false })
-  t.equal(raw.storedLength, plain.length)
-  t.same(await encodingsOf(raw), [0, 0, 0, 0, 0, 0])
-  const parts: BatchPart[] = [{ keys, plain }, ...raw.encoded.map(encoded => ({ encoded }))]
-  const batch = encoder.encode(parts, { compress: true })
+  const raw = encodeAsIs([{ keys, plain }])
+  t.same(await encodingsOf({ encoded: raw, storedLength: 0 }), [0, 0, 0, 0, 0, 0])
+  const parts: BatchPart[] = [{ keys, plain }, { encoded: Buffer.concat(raw) }]
+  const batch = encoder.encode(parts)
   t.same(await encodingsOf(batch), [0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0])
   let stored = 0
   for (const [index, { header, bytes }] of (await recordsIn(batch)).entries()) {
@@ -131,16 +136,36 @@ t.test('records that lie in a pack and do not compress stay where they are', asy
   const random = randomBytes(50_000)
   const encoder = new BatchEncoder(zstd)
   const parts = [{ keys: [keyOf(random.length)], plain: random }]
-  const [encoded] = encoder.encode(parts, { compress: false }).encoded
-  const again = encoder.encode([{ encoded: encoded! }], { compress: true })
+  const encoded = Buffer.concat(encodeAsIs(parts))
+  const again = encoder.encode([{ encoded }])
   t.equal(again.encoded.length, 1)
-  t.equal(again.encoded[0]!.buffer, encoded!.buffer, 'they are not copied')
+  t.equal(again.encoded[0]!.buffer, encoded.buffer, 'they are not copied')
+})
+
+t.test('a batch is compressed if some of a few records in it pay', t => {
+  const judge = new BatchJudge(zstd)
+  const random = randomBytes(10_000)
+  const text = Buffer.alloc(10_000, 'a line of text')
+  const batchOf = (bodies: Buffer[]): BatchPart[] => {
+    const keys = bodies.map(({ length }) => keyOf(length))
+    const parts = [{ keys, plain: Buffer.concat(bodies) }]
+    return [{ encoded: Buffer.concat(encodeAsIs(parts)) }]
+  }
+  const noise = Array<Buffer>(100).fill(random)
+  t.equal(judge.pays(batchOf(Array(100).fill(text))), true)
+  t.equal(judge.pays(batchOf(noise)), false)
+  t.equal(judge.pays(batchOf([text])), true)
+  t.equal(judge.pays([{ keys: [{ ...keyOf(10_000), pays: true }], plain: random }]), true)
+  t.equal(judge.pays([{ keys: [{ ...keyOf(10_000), pays: false }], plain: text }]), false)
+  for (let n = 0; n < 100; n++) judge.pays(batchOf(noise))
+  t.equal(judge.pays(batchOf([...noise.slice(0, 50), ...Array<Buffer>(50).fill(text)])), true)
+  t.equal(judge.pays([]), false)
+  t.end()
 })
 
 t.test('after many that do not pay, it looks at few, and notices when that changes', async t => {
   const encoder = new BatchEncoder(zstd)
-  const encode = (keys: BlobKey[], plain: Uint8Array) =>
-    encoder.encode([{ keys, plain }], { compress: true })
+  const encode = (keys: BlobKey[], plain: Uint8Array) => encoder.encode([{ keys, plain }])
   const random = randomBytes(8000)
   for (let n = 0; n < 100; n++) encode([keyOf(random.length)], random)
   const text = Buffer.alloc(8000, 'text ')

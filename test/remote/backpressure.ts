@@ -7,6 +7,7 @@ import t from 'tap'
 import { startProxy } from '../../fixtures/references/proxy.js'
 import { serveStores } from '../../fixtures/server/serve-stores.js'
 import type { BlobKey } from '../../src/model/blob-key.js'
+import { splitRuns } from '../../src/pack/parse-pack-stream.js'
 import { openHttpRemote } from '../../src/remote/http-remote.js'
 
 const MIB = 2 ** 20
@@ -58,7 +59,7 @@ t.test('a client that does not read stops the reading of what it is sent', async
   const stored = await ingest.addBytes('blob', files)
   for (const pack of (await ingest.finish()).packs) await served.catalog.addPack(pack)
   const keys = stored.map(({ digest }): BlobKey => ({ kind: 'blob', digest, size: 200_000 }))
-  const records = openHttpRemote({ url: proxy.url }).fetch('default', keys)
+  const records = splitRuns(openHttpRemote({ url: proxy.url }).fetch('default', keys))
   let got = 0
   for await (const { body } of records) {
     for await (const part of body) got += part.length

@@ -7,6 +7,7 @@ import { encodeChunks } from '../../src/chunk/recipe.js'
 import { createHasher, hashBytes } from '../../src/hash/hasher.js'
 import type { BlobKey } from '../../src/model/blob-key.js'
 import type { WireRecord } from '../../src/pack/encode-pack-stream.js'
+import { splitRuns } from '../../src/pack/parse-pack-stream.js'
 import { loadZstd } from '../../src/pack/zstd.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
 import { quarantineKeys } from '../../src/store/quarantine.js'
@@ -39,7 +40,7 @@ async function openRemote(test: Parameters<typeof serveStores>[0]) {
   }
   const fetchWhole = async () => {
     const found: Buffer[] = []
-    for await (const { body } of remote.fetch('default', [blobOf(whole)])) {
+    for await (const { body } of splitRuns(remote.fetch('default', [blobOf(whole)]))) {
       for await (const part of body) found.push(Buffer.from(part))
     }
     return Buffer.concat(found)

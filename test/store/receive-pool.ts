@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createHasher, hashBytes } from '../../src/hash/hasher.js'
 import type { BlobKey } from '../../src/model/blob-key.js'
 import { encodePackStream, type WireRecord } from '../../src/pack/encode-pack-stream.js'
-import { joinParts, type PartBatch } from '../../src/store/join-parts.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
 import { ReceivePool } from '../../src/store/receive-pool.js'
 import { openStore } from '../../src/store/store.js'
@@ -107,38 +105,4 @@ t.test('a source that breaks is told as what it is', async t => {
   await t.rejects(pool.receive(source()), { code: 'STORE_FAILED', message: /the source broke/ })
   const here = await countHere(records)
   t.ok(here > 100 && here < 300, `${here} records came before`)
-})
-
-t.test('parts go on together, at once when they are many, and late when no more come', async t => {
-  const batches: PartBatch[] = []
-  let go = () => {}
-  const waiting = new Promise<void>(resolve => {
-    go = resolve
-  })
-  async function* source() {
-    for (let index = 0; index < 5; index += 1) yield new Uint8Array(400)
-    await waiting
-    yield new Uint8Array(1)
-    throw new Error('broken')
-  }
-  const joined = joinParts(source(), { bytes: 1000, holdMs: 5 })
-  batches.push((await joined.next()).value!)
-  batches.push((await joined.next()).value!)
-  t.same(
-    batches.map(({ parts, end }) => [parts.length, end]),
-    [
-      [3, undefined],
-      [2, undefined],
-    ],
-    'the second, which is not full, did not wait for more',
-  )
-  go()
-  await sleep(1)
-  const last = (await joined.next()).value!
-  t.same(
-    last.parts.map(({ length }) => length),
-    [1],
-  )
-  t.match(last.end, { error: { message: 'broken' } })
-  t.equal((await joined.next()).done, true)
 })

@@ -4,7 +4,7 @@ import t from 'tap'
 import { createHasher, hashBytes } from '../../src/hash/hasher.js'
 import type { BlobKey } from '../../src/model/blob-key.js'
 import { encodePackStream, type WireRecord } from '../../src/pack/encode-pack-stream.js'
-import { parsePackStream } from '../../src/pack/parse-pack-stream.js'
+import { parsePackRuns } from '../../src/pack/parse-pack-stream.js'
 import { locateBlobs } from '../../src/store/locate-blobs.js'
 import { receiveRecords } from '../../src/store/receive-records.js'
 import { openStore, type Store } from '../../src/store/store.js'
@@ -29,7 +29,7 @@ function makeRecords(count: number, isLie: (index: number) => boolean = () => fa
 }
 
 function receive(store: Store, records: WireRecord[]) {
-  return receiveRecords(store, parsePackStream(encodePackStream(records)))
+  return receiveRecords(store, parsePackRuns(encodePackStream(records)))
 }
 
 t.test('every record is checked for itself', async t => {

@@ -12,6 +12,7 @@ import { logTree } from '../../fixtures/store/log-tree.js'
 import { openStoreRemote } from '../../fixtures/store-remote.js'
 import { waitUntil } from '../../fixtures/wait-until.js'
 import type { Version } from '../../src/model/version.js'
+import { splitRuns } from '../../src/pack/parse-pack-stream.js'
 import { openHttpRemote } from '../../src/remote/http-remote.js'
 import type { Remote } from '../../src/remote/remote.js'
 import { checkoutVersion } from '../../src/store/checkout.js'
@@ -168,7 +169,7 @@ t.test('a recipe that lies is found out, and nothing of it is kept', async t => 
   const liar = openStoreRemote(served, 'http://liar.test')
   const { fetch } = liar
   liar.fetch = async function* (...args) {
-    for await (const { header, body } of fetch(...args)) {
+    for await (const { header, body } of splitRuns(fetch(...args))) {
       const rows = header.kind === 'recipe' ? await collect(body) : null
       // The first two chunks change places.
       rows?.set([...rows.subarray(20, 40), ...rows.subarray(0, 20)])

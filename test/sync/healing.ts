@@ -10,6 +10,7 @@ import { openStoreRemote } from '../../fixtures/store-remote.js'
 import { ArtifactError } from '../../src/errors.js'
 import { createHasher, hashBytes } from '../../src/hash/hasher.js'
 import { objectPath } from '../../src/model/home.js'
+import { splitRuns } from '../../src/pack/parse-pack-stream.js'
 import { checkoutVersion } from '../../src/store/checkout.js'
 import { quarantineKeys } from '../../src/store/quarantine.js'
 import { repairStore } from '../../src/store/repair-store.js'
@@ -192,7 +193,9 @@ t.test('a server over HTTP leaves out what is damaged, large or small', async t 
   for (const { digest } of blobs) await damageBlob(served, digest)
   const read = async () => {
     const names: string[] = []
-    for await (const { header, body } of remote.fetch('default', [...blobs, ...pieces])) {
+    for await (const { header, body } of splitRuns(
+      remote.fetch('default', [...blobs, ...pieces]),
+    )) {
       for await (const _ of body);
       names.push(header.kind)
     }

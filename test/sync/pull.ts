@@ -9,7 +9,7 @@ import {
 import { ArtifactError } from '../../src/errors.js'
 import type { BlobKey } from '../../src/model/blob-key.js'
 import type { Version } from '../../src/model/version.js'
-import type { StreamedRecord } from '../../src/pack/parse-pack-stream.js'
+import { type StreamedRecord, splitRuns } from '../../src/pack/parse-pack-stream.js'
 import { readEntries } from '../../src/store/manifest.js'
 import { openStore, type Store } from '../../src/store/store.js'
 import { pullVersion } from '../../src/sync/pull.js'
@@ -41,7 +41,7 @@ function tamper(
   change: (records: AsyncIterable<StreamedRecord>) => AsyncIterable<StreamedRecord>,
 ): void {
   const fetch = remote.fetch.bind(remote)
-  remote.fetch = (...args) => change(fetch(...args))
+  remote.fetch = (...args) => change(splitRuns(fetch(...args)))
 }
 
 t.test('a pulled version is here whole, and only what changed comes again', async t => {
