@@ -48,6 +48,8 @@ for (let round = 0; round < rounds; round += 1) {
   const env = (home: string) => ({
     ARTIFACT_HOME: join(folder, home),
     ARTIFACT_REMOTE: server.url,
+    // What works on beside the next step, and in a folder that is removed, is not measured.
+    ARTIFACT_DAEMON: 'never',
   })
   const get = (name: string, home: string, out: string, ...more: string[]) =>
     runArtifact(['get', name, '--root', join(folder, out), '--json', ...more], env(home))
