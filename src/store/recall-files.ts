@@ -4,7 +4,7 @@ import type { FolderCache } from '../catalog/caches.js'
 import type { Catalog } from '../catalog/catalog.js'
 import { ALGORITHMS, type Algorithm, digestBytes, digestFromBytes } from '../model/digest.js'
 import { readClock } from './file-clock.js'
-import type { FileStat } from './file-ingester.js'
+import { type FileStat, LARGE_BYTES } from './file-ingester.js'
 import {
   createBlock,
   decodeFolderRecord,
@@ -15,6 +15,8 @@ import {
   setStat,
 } from './folder-block.js'
 import type { StoredFile } from './store-files.js'
+
+const YOUNG_MS = 1000
 
 export interface RecallOptions {
   catalog: Catalog
@@ -88,10 +90,15 @@ export async function recallFiles(
   }
 }
 
-/** Undefined for what cannot be looked at: whoever reads it is told why. */
+/**
+ * Undefined for what cannot be looked at, for whoever reads it is told why, and for a small file that
+ * was written just now: programs log such ones in loops, and to ask takes longer than to read.
+ */
 function lookAt(file: string, width: number): SeenFile | undefined {
   try {
     const stat = statSync(file, { bigint: true })
+    const isYoung = Date.now() - Number(stat.ctimeMs) < YOUNG_MS
+    if (isYoung && stat.size < LARGE_BYTES) return undefined
     const block = createBlock([''], width)
     setStat(block, 0, stat)
     return { dev: stat.dev, block }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -53,11 +53,17 @@ const heavy = (modules: string[]) =>
   HEAVY.filter(name => modules.some(module => module.includes(name)))
 
 makeTree(join(folder, 'tree'), 300)
+writeFileSync(join(folder, 'alone'), 'a file by itself')
 
 t.test('a put without a remote loads no client, no server and no schemas', async t => {
-  for (const state of ['new', 'unchanged']) {
-    const modules = await listModules(['put', 'tree', '-n', 'p/tree'])
-    t.same(heavy(modules), [], state)
+  for (const [path, state] of [
+    ['tree', 'new'],
+    ['tree', 'unchanged'],
+    ['alone', 'new'],
+    ['alone', 'unchanged'],
+  ] as const) {
+    const modules = await listModules(['put', path, '-n', `p/${path}`])
+    t.same(heavy(modules), [], `${path}, ${state}`)
     t.ok(modules.some(module => module.endsWith('/src/store/ingest-worker.js')))
     t.ok(modules.some(module => module.includes('/node_modules/level/')))
   }
