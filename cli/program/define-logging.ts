@@ -39,7 +39,10 @@ export function defineLogging(program: Program, context: Context, print: Print):
         .choices(['mutable', 'immutable'] as const)
         .default('mutable' as const),
     )
-    .option('--ignore <pattern...>', 'leave files of folders out, by gitignore rules')
+    .option(
+      '--ignore <pattern...>',
+      'leave files of folders out, by gitignore rules that come after those of an .artifactignore in the folder',
+    )
     .addOption(
       new Option('--symlinks <what>', 'store what links lead to, or make a link an error')
         .choices(['follow', 'refuse'] as const)

@@ -43,7 +43,10 @@ export interface AddDirOptions extends AddOptions {
   name?: string
   /** Replace entries with other content; nothing is removed. Default false. */
   merge?: boolean
-  /** gitignore rules, case-sensitive; a file `.artifactignore` in the folder adds to them. */
+  /**
+   * gitignore rules, case-sensitive, after those of a file `.artifactignore` in the folder, if it has
+   * one: of two that speak of one file, the later counts.
+   */
   ignore?: string[]
   /** `follow` (default) stores what links lead to; `refuse` makes a link an error that names it. */
   symlinks?: 'follow' | 'refuse'

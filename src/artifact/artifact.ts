@@ -292,7 +292,7 @@ export class Artifact {
     rule: AddRule,
     { ignore = [], onProgress, signal, policy, symlinks = 'follow' }: AddDirOptions,
   ): Promise<void> {
-    const patterns = [...ignore, ...readIgnoreFile(root)]
+    const patterns = [...readIgnoreFile(root), ...ignore]
     const refuseLinks = symlinks === 'refuse'
     if (policy === 'immutable') {
       const add = (file: string, path: string) =>

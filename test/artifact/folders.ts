@@ -131,6 +131,26 @@ t.test('a folder may say itself what to leave out', async t => {
   }
 })
 
+t.test('rules that are given come after those of the folder', async t => {
+  const root = t.testdir({
+    '.artifactignore': '*.tmp\n!b.tmp',
+    'a.tmp': '',
+    'b.tmp': '',
+    'c.txt': '',
+  })
+  const rows: [ignore: string[], left: string[]][] = [
+    [[], ['b.tmp', 'c.txt']],
+    [['*.tmp'], ['c.txt']],
+    [['!a.tmp'], ['a.tmp', 'b.tmp', 'c.txt']],
+  ]
+  for (const policy of ['mutable', 'immutable'] as const) {
+    for (const [ignore, left] of rows) {
+      const found = await list(root, { policy, ignore })
+      t.same(found, ['.artifactignore', ...left], `${policy} ${ignore}`)
+    }
+  }
+})
+
 t.test('links may be refused', async t => {
   const root = t.testdir({ 'a.txt': 'a', sub: {} })
   symlinkSync('../a.txt', join(root, 'sub/link'))
