@@ -9,7 +9,7 @@ const WASM_PAGE = 65_536
 const DIRECT = (constants as Record<string, number>).O_DIRECT ?? 0
 
 /** Bytes in one write. */
-const BUFFER_BYTES = 2 * 1024 * 1024
+const BUFFER_BYTES = 1024 * 1024
 
 /** Writes that are on their way at once: with one the disk waits for every next. */
 const DEPTH = 3
