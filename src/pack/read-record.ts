@@ -2,12 +2,14 @@ import { fstatSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { ArtifactError, isArtifactError, storeError } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
+import { ALGORITHMS, algorithmOf, digestBytes } from '../model/digest.js'
 import {
   decodeRecordHeader,
   type Encoding,
+  KIND_NUMBERS,
   RECORD_TRAILER_BYTES,
-  type RecordHeader,
   recordLength,
+  writeRecordHeader,
 } from './format.js'
 import { readAt } from './read-at.js'
 
@@ -40,7 +42,7 @@ export function readRecord(fd: number, location: RecordLocation): Buffer {
       throw damaged(location, 'its pack ends before it')
     }
     bytes = Buffer.allocUnsafe(length)
-    if (readAt(fd, bytes, offset) < length) throw damaged(location, 'its pack ends before it')
+    bytes = bytes.subarray(0, readAt(fd, bytes, offset))
   } catch (error) {
     throw storeError(error, `reading ${key.kind} ${key.digest}`)
   }
@@ -49,52 +51,50 @@ export function readRecord(fd: number, location: RecordLocation): Buffer {
 }
 
 /**
- * The stored bytes of a record that was read whole.
+ * The stored bytes of a record.
+ * @param bytes all of it, or what there is of it.
  * @throws `BLOB_DAMAGED` as `readRecord`.
  */
 export function checkRecord(bytes: Buffer, location: RecordLocation): Buffer {
-  const { storedLength } = location
-  checkHeader(bytes, location)
+  const stored = openRecord(bytes, location)
   const end = bytes.length - RECORD_TRAILER_BYTES
-  const stored = bytes.subarray(end - storedLength, end)
   if (bytes.readUInt32LE(end) !== crc32(stored)) throw damaged(location, 'its checksum is wrong')
   return stored
 }
 
+/** As {@link checkRecord}, for whoever hashes the bytes: their own checksum is not looked at. */
+export function openRecord(bytes: Buffer, location: RecordLocation): Buffer {
+  checkHeader(bytes, location)
+  const end = bytes.length - RECORD_TRAILER_BYTES
+  return bytes.subarray(end - location.storedLength, end)
+}
+
 /**
- * As `checkRecord`, but for the bytes of the record's body.
- * @throws `BLOB_DAMAGED` as `readRecord`.
+ * As {@link checkRecord}, but for the bytes of the record's body. There is one way to write a header,
+ * so that it is compared and not read.
  */
 export function checkHeader(bytes: Buffer, location: RecordLocation): void {
-  if (
-    bytes.length <
-    recordLength({ digest: location.key.digest, storedLength: location.storedLength })
-  ) {
+  const { key, storedLength, encoding = 0 } = location
+  if (bytes.length < recordLength({ digest: key.digest, storedLength })) {
     throw damaged(location, 'its pack ends before it')
   }
-  if (!isExpected(readHeader(bytes, location), location)) {
-    throw damaged(location, 'another record lies in its place')
-  }
-}
-
-function readHeader(bytes: Buffer, location: RecordLocation): RecordHeader {
+  const expected = writeRecordHeader({
+    kind: KIND_NUMBERS[key.kind],
+    algorithm: ALGORITHMS[algorithmOf(key.digest)].id,
+    encoding,
+    digest: digestBytes(key.digest),
+    plainLength: key.size,
+    storedLength,
+  })
+  if (bytes.subarray(0, expected.length).equals(expected)) return
+  let reason = 'another record lies in its place'
   try {
-    return decodeRecordHeader(bytes, location.offset)
+    decodeRecordHeader(bytes, location.offset)
   } catch (error) {
-    if (isArtifactError(error, 'PACK_INVALID')) throw damaged(location, error.message)
-    throw error
+    if (!isArtifactError(error, 'PACK_INVALID')) throw error
+    reason = error.message
   }
-}
-
-function isExpected(header: RecordHeader, location: RecordLocation): boolean {
-  const { key, storedLength, encoding = 0 } = location
-  return (
-    header.kind === key.kind &&
-    header.digest === key.digest &&
-    header.encoding === encoding &&
-    header.plainLength === key.size &&
-    header.storedLength === storedLength
-  )
+  throw damaged(location, reason)
 }
 
 function damaged(location: RecordLocation, reason: string): ArtifactError {

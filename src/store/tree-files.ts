@@ -1,32 +1,32 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  constants,
   fstatSync,
-  lstatSync,
   openSync,
-  readlinkSync,
   readSync,
   renameSync,
   rmSync,
-  type Stats,
-  statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { PlacedKey } from '../catalog/catalog.js'
 import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors.js'
 import { type Hasher, type HasherSet, hashBytes } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
-import { algorithmOf, type Digest } from '../model/digest.js'
-import { homePaths, objectPath } from '../model/home.js'
+import { type Algorithm, algorithmOf, type Digest } from '../model/digest.js'
+import { objectPath } from '../model/home.js'
 import { LARGE_BYTES } from './file-ingester.js'
 import { isShared, type LinkMode, type ObjectLinker } from './object-linker.js'
 import { exposeObjects, isTrusted, noteHashed, statObject } from './object-trust.js'
 import { blobError, blobFile, isLoss, readBlob, type WholePlace } from './read-blob.js'
-import { fileError } from './source-file.js'
+import { type PlainRecord, type RecordUse, readRecords } from './read-records.js'
 import { conflict, type TreePaths } from './tree-path.js'
 
 const READ_BYTES = 1024 * 1024
+
+/** As the flag `wx`. */
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
 
 export interface TreeItem {
   path: string
@@ -46,69 +46,6 @@ export interface ChunkedPlace {
 
 export interface PlacedItem extends TreeItem {
   place: WholePlace | ChunkedPlace
-}
-
-/** What stands at an entry's path: nothing, its content, or something else. */
-export type TreeState =
-  | { is: 'absent' }
-  | { is: 'same' }
-  | { is: 'other'; digest: Digest; size: number }
-  | { is: 'conflict'; error: ErrorData }
-
-/** Compares files of a folder with entries, reading the content of those of equal size. */
-export async function checkTree(
-  paths: TreePaths,
-  items: TreeItem[],
-  { home, hashers }: { home: string; hashers: HasherSet },
-): Promise<TreeState[]> {
-  const states: TreeState[] = []
-  for (const item of items) {
-    const hasher = await hashers.get(algorithmOf(item.digest))
-    states.push(checkFile(paths, item, { home, hasher }))
-  }
-  return states
-}
-
-function checkFile(
-  paths: TreePaths,
-  item: TreeItem,
-  { home, hasher }: { home: string; hasher: Hasher },
-): TreeState {
-  try {
-    const file = paths.resolve(item.path)
-    const stat = file === null ? undefined : statIfThere(file, home)
-    if (!file || !stat) return { is: 'absent' }
-    if (!stat.isFile()) throw conflict(file, 'is not a regular file')
-    const digest = hashFile(file, hasher)
-    const same = digest === item.digest && stat.size === item.size
-    return same ? { is: 'same' } : { is: 'other', digest, size: stat.size }
-  } catch (error) {
-    if (error instanceof ArtifactError) return { is: 'conflict', error: error.toJSON() }
-    throw error
-  }
-}
-
-/** Follows a link only if it leads to an object of the store, as a checkout makes them. */
-function statIfThere(file: string, home: string): Stats | undefined {
-  try {
-    const stat = lstatSync(file)
-    const objects = homePaths(home).objects + sep
-    const isOurs = stat.isSymbolicLink() && readlinkSync(file).startsWith(objects)
-    return isOurs ? statSync(file) : stat
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw fileError(error, file)
-  }
-}
-
-function hashFile(file: string, hasher: Hasher): Digest {
-  hasher.init()
-  try {
-    readFile(file, bytes => hasher.update(bytes))
-  } catch (error) {
-    throw fileError(error, file)
-  }
-  return hasher.digest()
 }
 
 export interface WriteOptions {
@@ -139,6 +76,14 @@ export async function writeTree(
 ): Promise<(ErrorData | null)[]> {
   const { home, hashers, link, unseen } = writing
   const losses: (ErrorData | null)[] = items.map(() => null)
+  await readPlain(items, writing, {
+    checksums: false,
+    use: ({ item }, bytes) => writeBytes(bytes, placeFile(paths, item, unseen)),
+    lose: ({ index }, error) => {
+      if (!isLoss(error)) throw error
+      losses[index] = error.toJSON()
+    },
+  })
   const shared: Digest[] = []
   for (const [index, item] of items.entries()) {
     if (!isShared(link) || item.place.in !== 'object') continue
@@ -148,14 +93,76 @@ export async function writeTree(
   }
   exposeObjects(home, shared)
   for (const [index, item] of items.entries()) {
-    if (losses[index]) continue
+    if (losses[index] || isPlain(item)) continue
     const hasher = await hashers.get(algorithmOf(item.digest))
-    const file = paths.resolve(item.path, { create: true })!
-    const name = `.artifact-${randomBytes(6).toString('hex')}`
-    const temporary = unseen ? file : join(dirname(file), name)
-    losses[index] = await listLoss(() => writeEntry(item, { ...writing, hasher, file, temporary }))
+    const target = placeFile(paths, item, unseen)
+    losses[index] = await listLoss(() => writeEntry(item, { ...writing, hasher, ...target }))
   }
   return losses
+}
+
+/** A small file whose bytes lie in a pack as they are, as most do. */
+function isPlain({ size, place }: PlacedItem): boolean {
+  if (place.in !== 'pack' || place.encoding !== 0) return false
+  return size < LARGE_BYTES && place.storedLength === size
+}
+
+interface PlainItem extends PlainRecord {
+  index: number
+  item: PlacedItem
+}
+
+/** Reads the small files among items, see `readRecords`; their losses name the files. */
+async function readPlain(
+  items: PlacedItem[],
+  { home, hashers }: { home: string; hashers: HasherSet },
+  { checksums, use, lose }: RecordUse<PlainItem>,
+): Promise<void> {
+  const plain = new Map<Algorithm, PlainItem[]>()
+  for (const [index, item] of items.entries()) {
+    if (!isPlain(item)) continue
+    const algorithm = algorithmOf(item.digest)
+    const others = plain.get(algorithm)
+    const one = { index, item, key: fileKey(item), place: item.place as PlainRecord['place'] }
+    if (others) others.push(one)
+    else plain.set(algorithm, [one])
+  }
+  for (const [algorithm, some] of plain) {
+    const hasher = await hashers.get(algorithm)
+    readRecords(home, some, {
+      hasher,
+      checksums,
+      use,
+      lose: (one, error) => lose(one, nameLoss(error, one.item)),
+    })
+  }
+}
+
+/** Where a file goes, and under which name until it is right. */
+interface TargetFile {
+  file: string
+  temporary: string
+}
+
+function placeFile(paths: TreePaths, { path }: PlacedItem, unseen: boolean): TargetFile {
+  const file = paths.resolve(path, { create: true })!
+  if (unseen) return { file, temporary: file }
+  return { file, temporary: join(dirname(file), `.artifact-${randomBytes(6).toString('hex')}`) }
+}
+
+function writeBytes(bytes: Uint8Array, target: TargetFile): void {
+  const { file, temporary } = target
+  try {
+    const out = openSync(temporary, NEW_FILE, 0o666)
+    try {
+      writeFileSync(out, bytes)
+    } finally {
+      closeSync(out)
+    }
+    if (temporary !== file) renameSync(temporary, file)
+  } catch (error) {
+    throw dropFailed(error, target)
+  }
 }
 
 /** The error of a blob that cannot be read; throws any other. */
@@ -169,7 +176,7 @@ async function listLoss(work: () => Promise<void>): Promise<ErrorData | null> {
   }
 }
 
-type WritingEntry = Writing & { hasher: Hasher; file: string; temporary: string }
+type WritingEntry = Writing & TargetFile & { hasher: Hasher }
 
 async function writeEntry(item: PlacedItem, writing: WritingEntry): Promise<void> {
   const { file, temporary } = writing
@@ -180,13 +187,19 @@ async function writeEntry(item: PlacedItem, writing: WritingEntry): Promise<void
     // To rename one hard link to another of the same file does nothing.
     if (writing.link === 'hardlink') rmSync(temporary, { force: true })
   } catch (error) {
-    const code = systemCode(error)
-    if (code === 'EEXIST')
-      throw conflict(file, 'is another entry here: the file system has one name')
-    rmSync(temporary, { force: true })
-    if (code === 'EISDIR') throw conflict(file, 'is a folder')
-    throw storeError(error, `writing ${file}`)
+    throw dropFailed(error, writing)
   }
+}
+
+/** Removes what a failed write left. @returns what is to be thrown. */
+function dropFailed(error: unknown, { file, temporary }: TargetFile): ArtifactError {
+  const code = systemCode(error)
+  if (code === 'EEXIST') {
+    return conflict(file, 'is another entry here: the file system has one name')
+  }
+  rmSync(temporary, { force: true })
+  if (code === 'EISDIR') return conflict(file, 'is a folder')
+  return storeError(error, `writing ${file}`)
 }
 
 /** Makes the new file `temporary`. */
@@ -228,14 +241,25 @@ export async function verifyBlobs(
   items: PlacedItem[],
   { hashers }: { hashers: HasherSet },
 ): Promise<(ErrorData | null)[]> {
-  const results: (ErrorData | null)[] = []
-  for (const item of items) {
+  const results: (ErrorData | null)[] = items.map(() => null)
+  await readPlain(
+    items,
+    { home, hashers },
+    {
+      checksums: true,
+      use: () => {},
+      lose: ({ index }, error) => {
+        results[index] = error.toJSON()
+      },
+    },
+  )
+  for (const [index, item] of items.entries()) {
+    if (isPlain(item)) continue
     const hasher = await hashers.get(algorithmOf(item.digest))
     try {
       await copyVerified(home, item, hasher, () => {})
-      results.push(null)
     } catch (error) {
-      results.push(storeError(error, `reading ${item.path}`).toJSON())
+      results[index] = storeError(error, `reading ${item.path}`).toJSON()
     }
   }
   return results
@@ -270,15 +294,19 @@ async function copyVerified(
     if (hasher.digest() !== item.digest) throw damaged(item)
     if (stat) noteHashed(home, item.digest, stat)
   } catch (error) {
-    const coded = blobError(error, key)
-    const { code, details } = coded
-    if (code !== 'BLOB_DAMAGED' && code !== 'BLOB_MISSING') throw coded
-    const what = code === 'BLOB_DAMAGED' ? 'is damaged in the store' : 'is gone from the store'
-    throw new ArtifactError(code, `"${item.path}" ${what} (${item.digest})`, {
-      cause: coded,
-      details: { ...details, path: item.path },
-    })
+    throw nameLoss(blobError(error, key), item)
   }
+}
+
+/** The error of a blob as that of a file, if it is one. */
+function nameLoss(error: ArtifactError, { path, digest }: PlacedItem): ArtifactError {
+  if (!isLoss(error)) return error
+  const { code, details } = error
+  const what = code === 'BLOB_DAMAGED' ? 'is damaged in the store' : 'is gone from the store'
+  return new ArtifactError(code, `"${path}" ${what} (${digest})`, {
+    cause: error,
+    details: { ...details, path },
+  })
 }
 
 function damaged({ path, digest }: PlacedItem): ArtifactError {
@@ -287,7 +315,7 @@ function damaged({ path, digest }: PlacedItem): ArtifactError {
   })
 }
 
-function readFile(file: string, use: (bytes: Uint8Array) => void): void {
+export function readFile(file: string, use: (bytes: Uint8Array) => void): void {
   const fd = openSync(file, 'r')
   try {
     const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, fstatSync(fd).size + 1))

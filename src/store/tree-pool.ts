@@ -4,6 +4,7 @@ import type { ErrorData } from '../errors.js'
 import { TaskWorker } from '../hash/task-worker.js'
 import { type Digest, parseDigest } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
+import { cutRuns } from './cut-runs.js'
 import { locateBlobs } from './locate-blobs.js'
 import { readEntries } from './manifest.js'
 import { checkAborted } from './progress.js'
@@ -12,8 +13,15 @@ import type { Store } from './store.js'
 import { fileKey, type PlacedItem, type TreeItem } from './tree-files.js'
 import type { TreeTask } from './tree-task.js'
 
-/** Files in one task. */
-const BATCH_FILES = 128
+/** Files in one task: of as many as a folder often has, so that few write into the same at once. */
+const BATCH_FILES = 512
+/** Their bytes, unless one alone has more: progress is told after each task. */
+const BATCH_BYTES = 32 * 1024 * 1024
+const BATCH = {
+  weigh: ({ size }: TreeItem) => size,
+  most: BATCH_BYTES,
+  count: BATCH_FILES,
+}
 
 /** A file that a reference stands for, and its bytes: null leaves it out. */
 export interface ReferenceFile {
@@ -141,11 +149,8 @@ async function* batchItems(
   resolve: ResolveReferences | undefined,
 ): AsyncGenerator<TreeItem[]> {
   for await (const entries of pieces) {
-    for (let start = 0; start < entries.length; start += BATCH_FILES) {
-      const items = await listItems(entries.slice(start, start + BATCH_FILES), resolve)
-      for (let first = 0; first < items.length; first += BATCH_FILES) {
-        yield items.slice(first, first + BATCH_FILES)
-      }
+    for (const some of cutRuns(entries, { weigh: () => 1, most: BATCH_FILES })) {
+      yield* cutRuns(await listItems(some, resolve), BATCH)
     }
   }
 }

@@ -1,8 +1,8 @@
 import type { HasherSet } from '../hash/hasher.js'
+import { checkTree } from './check-tree.js'
 import { findDamagedObjects } from './find-damaged-objects.js'
 import type { ObjectLinker } from './object-linker.js'
 import {
-  checkTree,
   type PlacedItem,
   type TreeItem,
   verifyBlobs,

@@ -2,11 +2,12 @@ import { type Dirent, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { compareUtf8 } from '../model/artifact-path.js'
 import type { Manifest } from '../model/version.js'
+import type { TreeState } from './check-tree.js'
 import type { WorkOptions } from './progress.js'
 import { recoverBlobs } from './recover-blobs.js'
 import { fileError } from './source-file.js'
 import type { Store } from './store.js'
-import { fileKey, type TreeItem, type TreeState } from './tree-files.js'
+import { fileKey, type TreeItem } from './tree-files.js'
 import { type ResolveReferences, TreePool } from './tree-pool.js'
 
 export interface VerifyProblem {
