@@ -11,7 +11,7 @@ import { checkAborted } from './progress.js'
 import { quarantineKeys } from './quarantine.js'
 import { isLoss } from './read-blob.js'
 import { readWhole } from './read-chunks.js'
-import { type PackedBlob, type PackRun, planRuns, readRun } from './read-run.js'
+import { comparePlaces, type PackedBlob, type PackRun, planRuns, readRun } from './read-run.js'
 import type { Store } from './store.js'
 
 /** Longer bodies are read as they are sent. */
@@ -66,8 +66,7 @@ export async function* openRecords(
     if (require) throw error
     onSkip?.(error)
   }
-  const packed = found.filter((item): item is PackedBlob => item.place.in === 'pack')
-  for await (const { run, read } of readAhead(store.home, planRuns(packed))) {
+  for await (const { run, read } of readAhead(store.home, planRuns(found.filter(isPacked)))) {
     checkAborted(signal)
     yield* openRun(run, read, { check: unchecked ? checkHeader : checkRecord, lose })
   }
@@ -98,10 +97,12 @@ async function findPlaces(store: Store, keys: BlobKey[], require: boolean): Prom
 
 const RANK = { pack: 0, object: 1, recipe: 2, external: 3 } as const
 
-function compareFound({ place: a }: Found, { place: b }: Found): number {
-  if (a.in !== 'pack' || b.in !== 'pack') return RANK[a.in] - RANK[b.in]
-  if (a.packId !== b.packId) return a.packId < b.packId ? -1 : 1
-  return a.offset - b.offset
+function compareFound(a: Found, b: Found): number {
+  return isPacked(a) && isPacked(b) ? comparePlaces(a, b) : RANK[a.place.in] - RANK[b.place.in]
+}
+
+function isPacked(item: Found): item is PackedBlob {
+  return item.place.in === 'pack'
 }
 
 function missing(key: BlobKey): ArtifactError {

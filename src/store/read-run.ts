@@ -3,13 +3,14 @@ import { promisify } from 'node:util'
 import type { BlobKey } from '../model/blob-key.js'
 import { packPath } from '../model/home.js'
 import { recordLength } from '../pack/format.js'
+import { readAt } from '../pack/read-at.js'
 import type { BlobPlace } from './locate-blobs.js'
 import { blobError } from './read-blob.js'
 
 const readFile = promisify(readCallback)
 
 /** Read at once, unless one record is longer. */
-const RUN_BYTES = 1024 * 1024
+export const RUN_BYTES = 1024 * 1024
 /** Records with less between them are read together: as long as a few small ones. */
 const GAP_BYTES = 16 * 1024
 
@@ -19,37 +20,59 @@ export interface PackedBlob {
 }
 
 /** A record of a run: where it lies in the bytes that were read. */
-export interface RunRecord extends PackedBlob {
+export type RunRecord<Blob extends PackedBlob = PackedBlob> = Blob & {
   start: number
   length: number
 }
 
 /** Records of one pack that are read together, by their offsets. */
-export interface PackRun {
+export interface PackRun<Blob extends PackedBlob = PackedBlob> {
   packId: string
   offset: number
   length: number
-  records: RunRecord[]
+  records: RunRecord<Blob>[]
 }
 
-/** @param blobs by pack and offset. */
-export function* planRuns(blobs: Iterable<PackedBlob>): Generator<PackRun, void, undefined> {
-  let run: PackRun | undefined
-  for (const { key, place } of blobs) {
-    const { packId, offset, storedLength } = place
-    const length = recordLength({ digest: key.digest, storedLength })
+/** Orders by pack and offset. */
+export function comparePlaces({ place: a }: PackedBlob, { place: b }: PackedBlob): number {
+  if (a.packId !== b.packId) return a.packId < b.packId ? -1 : 1
+  return a.offset - b.offset
+}
+
+/** @param blobs see {@link comparePlaces}; the same may come twice. */
+export function* planRuns<Blob extends PackedBlob>(
+  blobs: Iterable<Blob>,
+): Generator<PackRun<Blob>, void, undefined> {
+  let run: PackRun<Blob> | undefined
+  for (const blob of blobs) {
+    const { packId, offset, storedLength } = blob.place
+    const length = recordLength({ digest: blob.key.digest, storedLength })
     const start = run ? offset - run.offset : 0
-    const gap = run ? start - run.length : 0
-    const fits = run?.packId === packId && gap >= 0 && gap <= GAP_BYTES
+    const fits = run?.packId === packId && start - run.length <= GAP_BYTES
     if (!run || !fits || start + length > RUN_BYTES) {
       if (run) yield run
-      run = { packId, offset, length, records: [{ key, place, start: 0, length }] }
+      run = { packId, offset, length, records: [{ ...blob, start: 0, length }] }
     } else {
-      run.length = start + length
-      run.records.push({ key, place, start, length })
+      run.length = Math.max(run.length, start + length)
+      run.records.push({ ...blob, start, length })
     }
   }
   if (run) yield run
+}
+
+/** As {@link readRun}, into a buffer, and by synchronous calls: for a worker thread. */
+export function readRunSync(home: string, run: PackRun, buffer: Buffer): Buffer {
+  try {
+    const fd = openSync(packPath(home, run.packId), 'r')
+    try {
+      const room = buffer.subarray(0, run.length)
+      return room.subarray(0, readAt(fd, room, run.offset))
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    throw blobError(error, run.records[0]!.key)
+  }
 }
 
 /**

@@ -150,6 +150,7 @@ t.test('the root must be a folder, and may be reached through a link', async t =
   t.same(readTree(join(base, 'out')), readTree(join(base, 'source')))
 })
 
+// No such piece comes into a store; should one be there all the same, nothing is written.
 t.test('odd paths in a manifest are refused, and nothing leaves the root', async t => {
   const { base, store } = await setUp(t, {})
   const ingest = store.ingest()
@@ -173,14 +174,12 @@ t.test('odd paths in a manifest are refused, and nothing leaves the root', async
   for (const path of [...paths, 'C:/evil', '\ud800', 'x'.repeat(256)]) {
     const manifest = await storePieces(store, [line(path)])
     const root = join(base, 'out')
-    const refused = { code: 'PIECE_INVALID', details: { line: 1 } }
+    const refused = { code: 'INVALID_PATH' }
     await t.rejects(checkoutVersion(store, manifest, root), refused, JSON.stringify(path))
     t.same(readdirSync(root), [])
   }
   const both = await storePieces(store, [line('both') + line('both/below')])
   await t.rejects(checkoutVersion(store, both, join(base, 'both')), { code: 'CHECKOUT_CONFLICT' })
-  const unsorted = await storePieces(store, [line('b') + line('a')])
-  await t.rejects(checkoutVersion(store, unsorted, join(base, 'b')), { code: 'PIECE_INVALID' })
   t.same(readTree(join(base, 'outside')), { keep: 'outside' })
 })
 
