@@ -24,6 +24,9 @@ export interface ItemStatus {
   progress?: Omit<VersionStatus, 'id' | 'name' | 'size'>
   error?: { code: string; message: string }
   mustStay: string[]
+  /** Where it goes: not where the remote that is set is. */
+  remote: string | null
+  isElsewhere: boolean
 }
 
 /** What is to be done with it, where it is not to be sent. */
@@ -63,7 +66,8 @@ function describe(item: ItemStatus, parts: number): string {
   const sent = [held, progress ? describeProgress(progress) : ''].filter(Boolean).join(', ')
   const what = kind === 'use' ? `  used by ${count(parts, 'run')}` : (WHAT[kind]?.(item) ?? '')
   const failure = error ? `  ${error.message}${adviseOn(item)}` : ''
-  return `${head} ${shown}${what}${sent && `  ${sent}`}${failure}`
+  const elsewhere = item.isElsewhere ? `  for ${item.remote}` : ''
+  return `${head} ${shown}${what}${sent && `  ${sent}`}${elsewhere}${failure}`
 }
 
 /** What can be done about it, besides what the error says. */

@@ -52,6 +52,7 @@ export async function status(_options: object, context: Context): Promise<Result
         ...(distributedId !== undefined && { group: distributedId }),
         state: error ? 'failed' : progress?.active ? 'syncing' : 'pending',
         remote: remote ?? settings.remote,
+        isElsewhere: remote !== null && remote !== settings.remote,
         ...(version && hasBytes && { size: version.size }),
         ...(progress && { progress: withoutName(progress) }),
         ...(error && { error }),

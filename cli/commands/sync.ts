@@ -1,8 +1,8 @@
 import { syncWorkspace, type Workspace } from '../../src/artifact/workspace.js'
-import { ArtifactError, ERRORS } from '../../src/errors.js'
+import { ArtifactError, ERRORS, type ErrorData } from '../../src/errors.js'
 import { checkName } from '../../src/model/names.js'
 import { parseCollectionName } from '../../src/model/reference-name.js'
-import { parseLimit } from '../../src/store/settings.js'
+import { checkRemoteUrl, parseLimit } from '../../src/store/settings.js'
 import { renamePending } from '../../src/sync/rename-pending.js'
 import type {
   SyncEvent,
@@ -19,12 +19,13 @@ import { count, formatBytes } from '../format.js'
 export interface SyncCommandOptions {
   retry?: boolean
   rename?: string
+  redirect?: string
   drop?: string
   limit?: string
 }
 
 export async function sync(
-  { retry, rename, drop, limit }: SyncCommandOptions,
+  { retry, rename, redirect, drop, limit }: SyncCommandOptions,
   context: Context,
 ): Promise<Result> {
   const workspace = openContext(context, () =>
@@ -32,6 +33,7 @@ export async function sync(
   )
   const { settings, store } = workspace
   const renamed = rename === undefined ? undefined : await renameTo(rename, workspace, context)
+  const redirected = redirect === undefined ? undefined : await redirectFrom(redirect, workspace)
   const dropped = drop === undefined ? undefined : await dropPart(drop, workspace)
   const { items } = await store.catalog.listPending()
   if (settings.remote === null && items.every(({ remote }) => remote === null)) {
@@ -52,13 +54,16 @@ export async function sync(
   }
   const lines = [
     ...(renamed ? [`renamed ${count(renamed.versions, 'version')} to ${renamed.name}`] : []),
+    ...(redirected === undefined
+      ? []
+      : [`redirected ${count(redirected, 'item')} to ${settings.remote}`]),
     ...(dropped === undefined ? [] : [`dropped ${dropped.slice(0, 8)}`]),
     ...describeSynced(report),
     ...report.failed.map(
       ({ project, name, id, error }) =>
         `failed  ${project}/${name}@${id.slice(0, 8)}: ${error.message}`,
     ),
-    ...report.errors.map(({ message }) => `error   ${message}`),
+    ...report.errors.map(error => describeError(error, settings.remote)),
     ...(report.leftOut > 0
       ? [`kept    ${count(report.leftOut, 'use')} of versions that the remote does not have`]
       : []),
@@ -70,6 +75,7 @@ export async function sync(
   const data = {
     ...report,
     ...(renamed && { renamed: renamed.versions }),
+    ...(redirected !== undefined && { redirected }),
     ...(dropped && { dropped }),
   }
   return { data, text: lines.join('\n'), exitCode: exitCodeOf(report) }
@@ -83,6 +89,23 @@ async function renameTo(text: string, { settings, store }: Workspace, { signal }
   const to = checkName(text.slice(at + 1))
   const versions = await renamePending(store, { from, to }, { signal })
   return { versions, name: `${from.project}/${to}` }
+}
+
+/** What was logged for another remote goes there, unless it is told otherwise: its address may be wrong. */
+async function redirectFrom(address: string, { settings, store }: Workspace): Promise<number> {
+  const { remote } = settings
+  if (remote === null) throw new ArtifactError('NO_REMOTE', 'there is no remote to redirect it to')
+  return store.catalog.redirect({ from: checkRemoteUrl(address), to: remote })
+}
+
+function describeError({ message, details }: ErrorData, remote: string | null): string {
+  const url = details?.remote
+  if (typeof url !== 'string' || url === remote) return `error   ${message}`
+  const where = message.includes(url) ? '' : `${url}: `
+  return (
+    `error   ${where}${message}` +
+    `\n        it is not the remote that is set; to send it there: artifact sync --redirect ${url}`
+  )
 }
 
 /** `[[PROJECT/]NAME]@ID` or `ID`, of which the beginning will do if no other part has it. */

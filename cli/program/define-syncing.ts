@@ -10,6 +10,7 @@ export function defineSyncing(program: Program, context: Context, print: Print):
     .description('push what is pending now')
     .option('--retry', 'also what failed before')
     .option('--rename <old=new>', 'first give what failed with TYPE_CONFLICT another name')
+    .option('--redirect <url>', 'first give what waits for this remote to the one that is set')
     .option('--drop <id>', 'first give up a part that came too late for its version')
     .option(
       '--limit <rate>',

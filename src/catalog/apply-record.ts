@@ -29,6 +29,7 @@ import { leaveNumber, type Numbered, placeNumber } from './place-number.js'
 import { putEdge } from './put-edge.js'
 import { putPending } from './put-pending.js'
 import type { JournalRecord } from './records.js'
+import { applyRedirect } from './redirect.js'
 import { listRemovable } from './remove-places.js'
 import type { Transaction } from './transaction.js'
 
@@ -100,6 +101,8 @@ export async function applyRecord(
       return applyDropped(txn, record)
     case 'rename':
       return applyRename(txn, record)
+    case 'redirect':
+      return applyRedirect(txn, record)
     case 'unsettled':
       return applyUnsettled(txn, record)
     case 'delete':

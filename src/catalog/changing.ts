@@ -79,6 +79,12 @@ export interface Changing {
    * @throws `TYPE_CONFLICT`.
    */
   skip(request: SkipRequest): Promise<LogAnswer>
+  /**
+   * Sends what is pending for the remote at the address `from` to the one at `to`: durable when it
+   * resolves. What was logged without a remote is not meant.
+   * @returns how many items.
+   */
+  redirect(request: { from: string; to: string }): Promise<number>
   /** What is left of versions that were deleted; null for all others. */
   findDeleted(ids: string[]): Promise<(DeletedVersion | null)[]>
   /** Conflicts that are kept, by entity, project and name. */
@@ -95,6 +101,7 @@ export const CHANGING_METHODS: Record<keyof Changing, 'reads' | 'writes'> = {
   edit: 'writes',
   delete: 'writes',
   skip: 'writes',
+  redirect: 'writes',
   findDeleted: 'reads',
   listConflicts: 'reads',
   listRemoteIds: 'reads',

@@ -46,6 +46,7 @@ import { planPendingError } from './plan-pending-error.js'
 import { planRename } from './plan-rename.js'
 import { planClose, planFinish, planUpsert } from './plan-upsert.js'
 import { planUse, type UseRequest } from './plan-use.js'
+import { planRedirect } from './redirect.js'
 import type { RemovedFiles } from './sweep.js'
 import type { Database, Transaction } from './transaction.js'
 
@@ -200,6 +201,11 @@ export class LevelCatalog extends LevelReader implements Catalog {
       const answer = { ...NO_ANSWER, number: sent.size }
       return { record: { t: 'unsettled', at, storeId }, answer }
     })
+    return number
+  }
+
+  async redirect(request: { from: string; to: string }): Promise<number> {
+    const { number } = await this.#commits.commit((txn, at) => planRedirect(txn, at, request))
     return number
   }
 

@@ -61,6 +61,8 @@ export type JournalRecord =
   | { t: 'unsettled'; at: string; storeId: string }
   /** What is pending of a collection goes under another name, in the same project. */
   | { t: 'rename'; at: string; from: CollectionName; to: string }
+  /** What is pending for one remote goes to another. */
+  | { t: 'redirect'; at: string; from: string; to: string }
   /** A part of an open version that a remote refused is given up. */
   | { t: 'dropped'; at: string; id: string }
   /** A server over this store began; `id` is random. */

@@ -121,6 +121,7 @@ export class PushSession {
   stop(error: ArtifactError): void {
     if (this.stopped) return
     this.stopped = error
-    this.context.report.errors.push(error.toJSON())
+    const { details, ...data } = error.toJSON()
+    this.context.report.errors.push({ ...data, details: { ...details, remote: this.url } })
   }
 }

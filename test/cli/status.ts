@@ -36,7 +36,10 @@ t.test('what is pending, and the remote it was logged for', async t => {
     { project: 'p', name: 'cats', version: 'v1', state: 'pending', remote: NOWHERE },
   ])
   const text = (await cli(['status'])).stdout
-  t.match(text, /pending {2}p\/cats:v0 {2}1 B\npending {2}p\/cats:v1 {2}1 B\n2 pending, 0 failed\n/)
+  t.match(
+    text,
+    /pending {2}p\/cats:v0 {2}1 B\npending {2}p\/cats:v1 {2}1 B {2}for http:\S+:9\n2 pending, 0 failed\n/,
+  )
   t.match(text, /artifactd {2}does not run\nremote {5}none\nstore /)
   const set = { env: { ARTIFACT_REMOTE: NOWHERE } }
   t.match((await cli(['status', '--json'], set)).json, { remote: NOWHERE, reachable: false })

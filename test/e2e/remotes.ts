@@ -27,6 +27,25 @@ t.test('a version goes to the remote that it was logged for, and to no other', a
   t.same(await list('asks-now', now.url), ['now'])
 })
 
+t.test('what waits for a remote that nobody meant goes to another when it is told to', async t => {
+  const server = await serveProcess(t, join(folder, 'data-typo'))
+  const wrong = `${server.url}/typo`
+  const here = cliIn(folder, join(folder, 'typo'))
+  writeFileSync(join(folder, 'typo.txt'), 'typo')
+  await here(['init', '--remote', wrong])
+  await here(['put', 'typo.txt', '-n', 'p/typo'])
+  await here(['init', '--remote', server.url])
+  t.match((await here(['status'])).stdout, `for ${wrong}`)
+  const stuck = await here(['sync'])
+  t.match(stuck, { code: 5, stdout: `artifact sync --redirect ${wrong}` })
+
+  const told = await here(['sync', '--redirect', `${wrong}/`, '--json'])
+  t.match(told, { code: 0, json: { redirected: 1, pending: 0, synced: [{ name: 'typo' }] } })
+  t.match((await here(['sync', '--redirect', wrong, '--json'])).json, { redirected: 0 })
+  const ls = await machine('asks-typo', server.url)(['ls', '--json'])
+  t.match(ls.json, [{ name: 'typo' }])
+})
+
 t.test('a server with a key takes no other', async t => {
   const server = await serveProcess(t, join(folder, 'data-key'), { key: 'the-right-key' })
   writeFileSync(join(folder, 'secret.txt'), 'secret')
