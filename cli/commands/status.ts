@@ -25,7 +25,7 @@ const NAMED_FILES = 1000
 export async function status(_options: object, context: Context): Promise<Result> {
   const workspace = openContext(context)
   const { settings, store } = workspace
-  const [items, conflicts, daemon, { reachable, remoteLost }] = await Promise.all([
+  const [items, conflicts, daemon, { reachable, remoteLost, remoteError }] = await Promise.all([
     collectPages(after => store.catalog.listPending(after)),
     collectPages(after => store.catalog.listConflicts({}, after)),
     daemonStatus(store.home),
@@ -68,6 +68,7 @@ export async function status(_options: object, context: Context): Promise<Result
     remote: settings.remote,
     reachable,
     remoteLost,
+    remoteError,
     storeBytes: storeBytes(store.home),
     home: store.home,
     versions,
@@ -93,16 +94,17 @@ async function daemonStatus(home: string) {
 /** Whether the remote answers, and whether it lost some of what it took. */
 async function askForLoss(workspace: Workspace, signal: AbortSignal) {
   const remote = await askRemote(workspace)
-  if (!remote) return { reachable: false, remoteLost: false }
+  if (!remote) return { reachable: false, remoteLost: false, remoteError: null }
   const since = (await workspace.store.catalog.findMark(remote.url)) ?? undefined
   try {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(REACH_MS)])
     await remote.capabilities({ since, signal: deadline })
-    return { reachable: true, remoteLost: false }
+    return { reachable: true, remoteLost: false, remoteError: null }
   } catch (error) {
-    // Whatever else the reason, the answer to "can it be reached" is no; sync tells why.
     const remoteLost = isArtifactError(error, 'HISTORY_LOST')
-    return { reachable: remoteLost, remoteLost }
+    const isSilent = !isArtifactError(error) || error.code === 'INTERRUPTED'
+    const remoteError = remoteLost || isSilent ? null : error.toJSON()
+    return { reachable: remoteLost, remoteLost, remoteError }
   }
 }
 
@@ -149,6 +151,8 @@ function describe(data: {
   remote: string | null
   reachable: boolean
   remoteLost: boolean
+  /** Why it is of no use, if it said so. */
+  remoteError: ErrorData | null
   storeBytes: number
   home: string
   versions: ItemStatus[]
@@ -163,7 +167,9 @@ function describe(data: {
   const remote = data.remote ?? 'none'
   const lastError = data.lastError ? `; last error: ${data.lastError.message}` : ''
   const lost = ' (was wiped or put back: the next sync sends again what it lost)'
-  const silent = data.remote !== null && !data.reachable ? ' (does not answer)' : ''
+  const { remoteError: error } = data
+  const why = error && error.code !== 'REMOTE_UNREACHABLE' ? error.message : 'does not answer'
+  const silent = data.remote !== null && !data.reachable ? ` (${why})` : ''
   return [
     ...lines,
     ...data.conflicts.map(describeLine),

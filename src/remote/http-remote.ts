@@ -37,6 +37,7 @@ import {
   MAX_ITEMS,
   MAX_KEYS,
   PACK_TYPE,
+  PROTOCOL,
   sendAnswer,
   versionAnswer,
 } from './messages.js'
@@ -78,10 +79,8 @@ class HttpRemote implements Remote {
   }
 
   async capabilities(options: CallOptions = {}): Promise<Capabilities> {
-    return readMessage(
-      await this.#transport.request(['capabilities'], options),
-      capabilitiesMessage,
-    )
+    const answer = await this.#transport.request(['capabilities'], options)
+    return expectProtocol(await readMessage(answer, capabilitiesMessage), answer)
   }
 
   async commit(
@@ -102,7 +101,7 @@ class HttpRemote implements Remote {
         throw invalidAnswer(`${given.length} results for ${length} items`, answer)
       }
       storeId = answer.storeId
-      capabilities = message.capabilities
+      capabilities = message.capabilities && expectProtocol(message.capabilities, answer)
       results.push(...given)
       if (given.at(-1)?.status !== 'committed') break
     }
@@ -288,4 +287,17 @@ function checkNames(answer: HttpAnswer, check: () => void): void {
     if (!(error instanceof ArtifactError)) throw error
     throw invalidAnswer(error.message, answer, error)
   }
+}
+
+/** @throws `PROTOCOL_UNSUPPORTED` when a server speaks no version of the protocol that this program does. */
+function expectProtocol(capabilities: Capabilities, { url }: HttpAnswer): Capabilities {
+  const { min, max } = capabilities.protocol
+  if (min <= PROTOCOL.max && max >= PROTOCOL.min) return capabilities
+  const range = (from: number, to: number) => (from === to ? `${from}` : `${from} to ${to}`)
+  throw new ArtifactError(
+    'PROTOCOL_UNSUPPORTED',
+    `the server at ${new URL(url).origin} speaks version ${range(min, max)} of the protocol, ` +
+      `and this program ${range(PROTOCOL.min, PROTOCOL.max)}`,
+    { details: { url, protocol: capabilities.protocol, own: PROTOCOL } },
+  )
 }

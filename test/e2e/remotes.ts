@@ -55,6 +55,7 @@ t.test('a server with a key takes no other', async t => {
     t.match(await here(['put', 'secret.txt', '-n', 'p/s']), { code: 0 }, 'put needs no key')
     const sync = await here(['sync', '--json'])
     t.equal(sync.code, key?.endsWith(' ') ? 2 : 4, `${key}`)
+    if (sync.code === 4) t.match((await here(['status'])).stdout, /remote .*API key\)/)
     if (sync.code === 4) t.match(sync.json.errors, [{ code: 'REMOTE_UNAUTHORIZED' }])
     const waits = await here(['put', 'secret.txt', '-n', 'p/s', '--wait', '--json'])
     t.match(waits.code, /^[24]$/, 'nobody waits for ever')

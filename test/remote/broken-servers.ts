@@ -1,10 +1,13 @@
 import { createServer } from 'node:net'
 import t from 'tap'
+import { logFiles } from '../../fixtures/log-files.js'
 import { startFakeServer } from '../../fixtures/server/fake-server.js'
 import { CATS } from '../../fixtures/server/make-version.js'
+import { serveStores } from '../../fixtures/server/serve-stores.js'
 import type { ErrorCode } from '../../src/errors.js'
 import { openHttpRemote } from '../../src/remote/http-remote.js'
 import type { Remote } from '../../src/remote/remote.js'
+import { pushPending } from '../../src/sync/push.js'
 
 const STORE = '0123456789abcdef0123456789abcdef'
 const KEY = { kind: 'blob' as const, digest: `md5:${'0'.repeat(32)}` as const, size: 3 }
@@ -216,4 +219,30 @@ t.test('a URL or key that cannot be used', async t => {
     t.throws(() => openHttpRemote({ url }), { code: 'INVALID_CONFIG' }, url)
   }
   t.throws(() => openHttpRemote({ url: 'http://x', apiKey: 'a\nb' }), { code: 'INVALID_CONFIG' })
+})
+
+t.test('a server that speaks another version of the protocol only is left alone', async t => {
+  const { local } = await serveStores(t)
+  const { id } = await logFiles(local, { 'a.txt': 'a' })
+  for (const [protocol, shared] of [
+    [{ min: 2, max: 3 }, false],
+    [{ min: 0, max: 0 }, false],
+    [{ min: 1, max: 9 }, true],
+  ] as const) {
+    const capabilities = { storeId: STORE, protocol, digests: ['xxh128'], entity: 'default' }
+    const results = [{ status: 'committed', id, number: 7, unchanged: false }]
+    const { url } = await startFakeServer(t, (request, response) => {
+      response.setHeader('artifactd-store', STORE)
+      const body = request.url?.endsWith('commit') ? { capabilities, results } : capabilities
+      response.end(JSON.stringify(body))
+    })
+    const remote = openHttpRemote({ url })
+    if (!shared) await t.rejects(remote.capabilities(), { code: 'PROTOCOL_UNSUPPORTED' })
+    const { errors, failed, pending } = await pushPending(local, () => remote, {
+      defaultRemote: url,
+    })
+    const codes = errors.map(({ code }) => code)
+    t.same(codes, shared ? [] : ['PROTOCOL_UNSUPPORTED'])
+    t.same({ failed, pending }, { failed: [], pending: shared ? 0 : 1 })
+  }
 })
