@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { IHasher } from 'hash-wasm'
 import { systemCode } from '../errors.js'
 import { createCrc32c } from '../hash/crc32c.js'
+import { type LogRecord, listLiveTables, readNumber } from './list-live-tables.js'
 
 /** Where a table ends: two block handles, padded, and the magic number. */
 const FOOTER_BYTES = 48
@@ -25,23 +26,42 @@ interface Handle {
  * be compressed. 600 MB take a second.
  */
 export async function isIndexWhole(folder: string): Promise<boolean> {
-  // Without it LevelDB starts anew and yet takes in log files that are left of an older index.
-  if (!existsSync(join(folder, 'CURRENT'))) return false
   const crc = await createCrc32c()
+  const live = findLive(folder, crc)
+  if (!live) return false
   for (const name of readdirSync(folder)) {
-    const isTable = /^\d+\.(?:ldb|sst)$/.test(name)
-    if (!isTable && !/^\d+\.log$|^MANIFEST-/.test(name)) continue
-    let bytes: Buffer
-    try {
-      bytes = readFileSync(join(folder, name))
-    } catch (error) {
-      // Another process has it open, and will say so.
-      if (systemCode(error) === 'ENOENT') continue
-      throw error
-    }
-    if (!(isTable ? isTableWhole(bytes, crc) : isLogWhole(bytes, crc))) return false
+    const table = /^(\d+)\.(?:ldb|sst)$/.exec(name)
+    // One that is left of a process that ended while it was made counts for nothing.
+    if (table ? !live.has(Number(table[1])) : !/^\d+\.log$|^MANIFEST-/.test(name)) continue
+    const bytes = readIfThere(join(folder, name))
+    // Another process has it open, and will say so.
+    if (!bytes) continue
+    if (!(table ? isTableWhole(bytes, crc) : readLog(bytes, crc))) return false
   }
   return true
+}
+
+/** The tables that count; undefined where that cannot be told. */
+function findLive(folder: string, crc: IHasher): Set<number> | undefined {
+  // Without CURRENT LevelDB starts anew and yet takes in log files that are left of an older index.
+  const [name] = /^MANIFEST-\d+(?=\n$)/.exec(String(readIfThere(join(folder, 'CURRENT')))) ?? []
+  const manifest = name === undefined ? undefined : readIfThere(join(folder, name))
+  const records = manifest && readLog(manifest, crc)
+  try {
+    return records && listLiveTables(records)
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}
+
+function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 function isTableWhole(table: Buffer, crc: IHasher): boolean {
@@ -98,18 +118,9 @@ function readHandle(bytes: Buffer, at: number): [Handle, number] {
   return [{ offset, size }, end]
 }
 
-/** A number in groups of seven bits, the lowest first. */
-function readNumber(bytes: Buffer, at: number): [number, number] {
-  let value = 0
-  for (let scale = 1; ; scale *= 128) {
-    const byte = bytes.readUInt8(at++)
-    value += (byte & 127) * scale
-    if (byte < 128) return [value, at]
-  }
-}
-
-/** A record has its checksum, length and type before it. */
-function isLogWhole(log: Buffer, crc: IHasher): boolean {
+/** The records of a log, each with its checksum, length and type before it; undefined if one is bad. */
+function readLog(log: Buffer, crc: IHasher): LogRecord[] | undefined {
+  const records: LogRecord[] = []
   for (let offset = 0; offset + LOG_HEADER_BYTES <= log.length; ) {
     const left = LOG_BLOCK_BYTES - (offset % LOG_BLOCK_BYTES)
     if (left < LOG_HEADER_BYTES) {
@@ -117,13 +128,17 @@ function isLogWhole(log: Buffer, crc: IHasher): boolean {
       continue
     }
     const length = log.readUInt16LE(offset + 4)
-    if (length === 0 && log[offset + 6] === 0) return log.subarray(offset).every(byte => byte === 0)
+    const type = log.readUInt8(offset + 6)
+    if (length === 0 && type === 0) {
+      return log.subarray(offset).every(byte => byte === 0) ? records : undefined
+    }
     const end = offset + LOG_HEADER_BYTES + length
-    if (end > log.length) return true
-    if (end > offset + left) return false
+    if (end > log.length) return records
+    if (end > offset + left) return undefined
     const record = log.subarray(offset + LOG_HEADER_BYTES - 1, end)
-    if (!hasChecksum(record, log.readUInt32LE(offset), crc)) return false
+    if (!hasChecksum(record, log.readUInt32LE(offset), crc)) return undefined
+    records.push({ type, bytes: record.subarray(1) })
     offset = end
   }
-  return true
+  return records
 }

@@ -71,6 +71,41 @@ t.test('every flipped bit of a table is seen, and LevelDB itself sees none', asy
   await silent.close()
 })
 
+t.test('a table that was not finished when its process ended is passed over', async t => {
+  const folder = join(t.testdir(), 'index')
+  const db = openIndex(folder)
+  // Some tables, some of them gone again, in more than one level.
+  for (let round = 0; round < 8; round += 1) {
+    for (let key = 0; key < 200; key += 1) await db.put(`key ${key}`, `${round}${value}`)
+  }
+  await db.close()
+  t.equal(await isIndexWhole(folder), true)
+  const listTables = () => readdirSync(folder).filter(name => name.endsWith('.ldb'))
+  writeFileSync(
+    join(folder, '999999.ldb'),
+    readFileSync(join(folder, listTables()[0]!)).subarray(0, 5000),
+  )
+  t.equal(await isIndexWhole(folder), true)
+  const ignored: string[] = []
+  for (const name of listTables()) {
+    const whole = readFileSync(join(folder, name))
+    const damaged = Buffer.from(whole)
+    damaged[100]! ^= 1
+    writeFileSync(join(folder, name), damaged)
+    if (await isIndexWhole(folder)) ignored.push(name)
+    else writeFileSync(join(folder, name), whole)
+  }
+  t.ok(ignored.includes('999999.ldb'))
+  t.ok(ignored.length < listTables().length, 'others count')
+
+  const again = openIndex(folder)
+  const values = await again.values().all()
+  t.equal(values.length, 200)
+  t.same([...new Set(values)], [`7${value}`], 'nothing is read from what was ignored')
+  await again.close()
+  t.notOk(listTables().includes('999999.ldb'))
+})
+
 t.test('a compressed table is not taken', async t => {
   const folder = join(t.testdir(), 'index')
   const db = new Level(folder)
