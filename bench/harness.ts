@@ -21,6 +21,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export const CLI = join(root, 'dist/bin/artifact.js')
 const RECORDER = join(root, 'bench/record-peak.mjs')
 
+/** Certificates that a machine adds are read whole by every Node that starts, which is not ours to measure. */
+const { NODE_EXTRA_CA_CERTS: _, ...own } = process.env
+const ENVIRONMENT = { ...own, ARTIFACT_DAEMON: 'never' }
+
 export interface Measured {
   seconds: number
   /** Peak resident memory of all threads. */
@@ -89,7 +93,7 @@ export function runProgram(
   const peak = join(env.ARTIFACT_HOME!, '..', `peak-${process.hrtime.bigint()}`)
   const started = process.hrtime.bigint()
   const result = spawnSync(process.execPath, ['--import', RECORDER, script, ...args], {
-    env: { ...process.env, ARTIFACT_DAEMON: 'never', ...env, PEAK_FILE: peak },
+    env: { ...ENVIRONMENT, ...env, PEAK_FILE: peak },
     encoding: 'utf8',
     maxBuffer: 1 << 28,
   })
@@ -106,7 +110,7 @@ export async function startArtifact(
   const peak = join(env.ARTIFACT_HOME!, '..', `peak-${process.hrtime.bigint()}`)
   const started = process.hrtime.bigint()
   const child = spawn(process.execPath, ['--import', RECORDER, CLI, ...args], {
-    env: { ...process.env, ARTIFACT_DAEMON: 'never', ...env, PEAK_FILE: peak },
+    env: { ...ENVIRONMENT, ...env, PEAK_FILE: peak },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let stdout = ''

@@ -143,7 +143,7 @@ t.test('a store on a read-only disk can be read', async t => {
     const large = findLarge(home)
     const content = readFileSync(large)
     chmodSync(large, 0o600)
-    writeFileSync(large, Buffer.from(content).fill(1, 0, 1))
+    writeFileSync(large, Buffer.from(content).fill(content[0]! ^ 1, 0, 1))
     const root = join(folder, 'temporary', 'damaged')
     const get = artifact(['get', 'p/cats', '--root', root, '--json'])
     t.match(get, { status: 1, stderr: /"code":"BLOB_DAMAGED".*large\.bin/ })
