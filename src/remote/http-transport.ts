@@ -173,9 +173,15 @@ export class HttpTransport {
       const message = `${url.href} answers with status ${status}`
       return new ArtifactError('REMOTE_FAILED', message, { details })
     }
-    return invalidAnswer(`it has status ${status} and no error of ours`, details)
+    const what = ADVICE.get(status) ?? 'no error of ours'
+    return invalidAnswer(`it has status ${status} and ${what}`, details)
   }
 }
+
+/** What other programs between the two mean by a status, and what to do about it. */
+const ADVICE = new Map([
+  [413, 'comes from a proxy that takes no body of this size (nginx: client_max_body_size 0)'],
+])
 
 interface HttpCallOptions {
   url: URL

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { cliIn } from '../../fixtures/run-cli.js'
@@ -44,6 +47,33 @@ t.test('what waits for a remote that nobody meant goes to another when it is tol
   t.match((await here(['sync', '--redirect', wrong, '--json'])).json, { redirected: 0 })
   const ls = await machine('asks-typo', server.url)(['ls', '--json'])
   t.match(ls.json, [{ name: 'typo' }])
+})
+
+t.test('a server below a path of a proxy, which takes it away again', async t => {
+  const server = await serveProcess(t, join(folder, 'data-path'))
+  const { hostname, port } = new URL(server.url)
+  const paths: string[] = []
+  const proxy = createServer((incoming, response) => {
+    const { method, headers, url = '' } = incoming
+    paths.push(url)
+    const path = url.replace(/^\/team\/store/, '')
+    const outgoing = request({ hostname, port, method, path, headers }, answer => {
+      response.writeHead(answer.statusCode!, answer.rawHeaders)
+      answer.pipe(response)
+    })
+    incoming.pipe(outgoing)
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  t.teardown(() => proxy.close())
+  const remote = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/team/store/`
+  writeFileSync(join(folder, 'path.txt'), 'path')
+  const here = machine('below-path', remote)
+  await here(['put', 'path.txt', '-n', 'p/path'])
+  t.match(await here(['sync', '--json']), { code: 0, json: { pending: 0 } })
+  const other = machine('reads-path', remote)
+  t.match(await other(['get', 'p/path', '--root', 'out-path']), { code: 0 })
+  t.ok(paths.length > 4 && paths.every(path => path.startsWith('/team/store/api/v1/')))
 })
 
 t.test('a server with a key takes no other', async t => {

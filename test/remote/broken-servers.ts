@@ -118,6 +118,18 @@ t.test('what a remote says of an error comes along', async t => {
   })
 })
 
+t.test('a proxy that takes no large bodies is told from a server', async t => {
+  const { url } = await startFakeServer(
+    t,
+    (_, response) => void response.writeHead(413).end('<h1>'),
+  )
+  const sending = CALLS.send!(openHttpRemote({ url }))
+  await t.rejects(sending, {
+    code: 'REMOTE_INVALID',
+    message: /a proxy that takes no body of this size/,
+  })
+})
+
 t.test('a server that is silent, or stops in the middle, is left', async t => {
   const timeouts = { idleMs: 200 }
   const silent = await startFakeServer(t, () => {})
