@@ -79,15 +79,15 @@ export async function* splitRuns(
 /**
  * Reads a wire pack, or a stored one, while it arrives.
  *
- * Short records (at most `maxBuffered` stored bytes) come in runs: as many as there are, for to wait
- * for each takes longer than to read it. What is longer, or has a wrong checksum, comes by itself, with a
+ * Short records (at most `maxBuffered` stored bytes) come in runs, as many as there are: to wait for
+ * each takes longer than to read it. What is longer, or has a wrong checksum, comes by itself, with a
  * body that is there until the next item is asked for; what was not read of it is read and checked
  * then. Its last step throws `PACK_INVALID` if its bytes are damaged: whoever catches that may go
- * on with the next record, whose header has a checksum of its own. Nothing is copied but what lies
- * across two chunks, and a chunk is let go of when the next item is asked for. Memory is bounded by
- * `maxBuffered` and the longest
- * chunk, whatever lengths the pack claims; limits on lengths are the caller's. Digests are not
- * verified here.
+ * on with the next record, whose header has a checksum of its own.
+ *
+ * Nothing is copied but what lies across two chunks, and a chunk is let go of when the next item is
+ * asked for. Memory is bounded by `maxBuffered` and the longest chunk, whatever lengths the pack
+ * claims; limits on lengths are the caller's. Digests are not verified here.
  *
  * The source is read to its end, so that an HTTP request can still be answered; it is closed when
  * the caller stops early and when an error is thrown.
