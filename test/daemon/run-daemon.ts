@@ -17,7 +17,10 @@ t.test('what is logged is synced, before the start and after it', async t => {
   const { child, ended } = spawnDaemon(t, home, { remote: url })
   await waitUntil(() => isSettled(store))
   await logFiles(store, { 'a.txt': 'after' })
+  const loggedAt = performance.now()
   await waitUntil(() => isSettled(store))
+  const took = performance.now() - loggedAt
+  t.ok(took < 5000, `${Math.round(took)} ms: it began long before a scan`)
   const status = await askStatus(home)
   t.match(status, { pid: child.pid, versions: [], lastError: null, remote: url })
   t.match(status, { version: /^\d+\./, uptimeSeconds: Number, lastPass: { pending: 0, failed: 0 } })
