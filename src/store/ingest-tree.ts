@@ -204,6 +204,12 @@ class TreeIngest {
       let known = 0
       let knownBytes = 0
       let name = 0
+      // Mostly nothing has changed, and names need not be looked through.
+      if (!block.known.includes(0)) {
+        for (const size of block.sizes) knownBytes += size
+        if (block.sizes.length > 0) this.#tell({ files: block.sizes.length, bytes: knownBytes })
+        return
+      }
       for (const [file, size] of block.sizes.entries()) {
         const names = { start: name, end: block.names.indexOf(0, name) + 1 }
         name = names.end
