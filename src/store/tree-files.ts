@@ -216,7 +216,13 @@ async function fillFile(item: PlacedItem, { temporary, ...writing }: WritingEntr
   }
   const out = openSync(temporary, 'wx', 0o666)
   try {
-    await copyVerified(home, item, hasher, bytes => writeFileSync(out, bytes))
+    await copyVerified(home, item, hasher, bytes => {
+      try {
+        writeFileSync(out, bytes)
+      } catch (error) {
+        throw storeError(error, `writing ${temporary}`)
+      }
+    })
   } finally {
     closeSync(out)
   }
