@@ -69,7 +69,7 @@ t.test('a signal ends the pause', async t => {
   await t.rejects(call, { code: 'INTERRUPTED' })
 })
 
-/** Fails the first `failures` transfers: a fetch before or after its first record. */
+/** Fails the first `failures` transfers: a fetch before or after what came first. */
 function breakTransfers(remote: Remote, { failures, after }: { failures: number; after: number }) {
   const attempts = { send: 0, fetch: 0 }
   const cut = () => new ArtifactError('REMOTE_UNREACHABLE', 'cut')
@@ -92,10 +92,12 @@ function breakTransfers(remote: Remote, { failures, after }: { failures: number;
     async *fetch(entity, keys, options) {
       if (++attempts.fetch > failures) return yield* remote.fetch(entity, keys, options)
       let given = 0
-      for await (const record of remote.fetch(entity, keys, options)) {
+      // Records may come together, so that what is cut may be only their end.
+      for await (const item of remote.fetch(entity, keys, options)) {
         if (given++ === after) throw cut()
-        yield record
+        yield item
       }
+      throw cut()
     },
   }
   return { broken, attempts }
