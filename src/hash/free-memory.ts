@@ -8,8 +8,10 @@ nowhere.close()
  * What lies outside the heap counts for V8 like what lies in it: with every 64 MB that pass through a
  * thread it looks its whole heap through, which takes longer than to copy them.
  */
-export function freeMemory(parts: Uint8Array[]): void {
-  const own = parts.filter(({ length, buffer }) => length > 0 && length === buffer.byteLength)
+export function freeMemory(parts: ArrayBufferView[]): void {
+  const own = parts.filter(
+    part => part.byteLength > 0 && part.byteLength === part.buffer.byteLength,
+  )
   const memory = new Set(own.map(({ buffer }) => buffer as ArrayBuffer))
   // A closed port takes what is handed over and drops it.
   nowhere.postMessage(null, [...memory])

@@ -28,15 +28,21 @@ const PAD = 64
 const SIZE_DIGITS = 16
 
 /** The entries of a run. */
-export function* listRun(
-  { prefix, names, sizes, digests }: FileRun,
-  algorithm: Algorithm,
-): Generator<Entry, void, undefined> {
-  const width = ALGORITHMS[algorithm].bytes
-  for (const [index, name] of splitNames(names).entries()) {
-    const bytes = digests.subarray(index * width, (index + 1) * width)
-    yield { path: prefix + name, digest: digestFromBytes(algorithm, bytes), size: sizes[index]! }
+export function* listRun(run: FileRun, algorithm: Algorithm): Generator<Entry, void, undefined> {
+  for (const [index, name] of splitNames(run.names).entries()) {
+    yield entryAt(run, index, { path: run.prefix + name, algorithm })
   }
+}
+
+/** The entry of one file, by its place among the others. */
+export function entryAt(
+  { sizes, digests }: Pick<FileRun, 'sizes' | 'digests'>,
+  index: number,
+  { path, algorithm }: { path: string; algorithm: Algorithm },
+): Entry {
+  const width = ALGORITHMS[algorithm].bytes
+  const bytes = digests.subarray(index * width, (index + 1) * width)
+  return { path, digest: digestFromBytes(algorithm, bytes), size: sizes[index]! }
 }
 
 /** @returns memory of its own, which may move between threads. */

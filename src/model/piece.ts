@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { ArtifactError } from '../errors.js'
 import { compareUtf8, isCanonicalPath } from './artifact-path.js'
+import { ByteBuffer } from './byte-buffer.js'
 import { isDigest } from './digest.js'
 import type { Entry } from './entry.js'
 import type { RunEncoder } from './file-run.js'
@@ -200,8 +201,7 @@ export interface PieceBytes {
  * entries make equal pieces in any artifact. Holds the piece in progress and nothing else.
  */
 export class PieceCutter {
-  #buffer = Buffer.allocUnsafeSlow(4096)
-  #length = 0
+  readonly #buffer = new ByteBuffer(4096)
   #count = 0
   #previous: string | undefined
 
@@ -214,10 +214,9 @@ export class PieceCutter {
   push(line: string, path: string): PieceBytes | undefined {
     checkPieceOrder(this.#previous, path)
     this.#previous = path
-    this.#reserve(line.length * 3)
-    this.#length += this.#buffer.write(line, this.#length)
+    this.#buffer.addText(line)
     this.#count++
-    if (this.#length < CUT_MIN_BYTES) return undefined
+    if (this.#buffer.length < CUT_MIN_BYTES) return undefined
     return this.#isDue(hashPath(path)) ? this.end() : undefined
   }
 
@@ -225,10 +224,9 @@ export class PieceCutter {
   pushFile(files: RunEncoder): PieceBytes | undefined {
     if (files.index === 0) checkPieceOrder(this.#previous, files.path)
     if (files.index === files.count - 1) this.#previous = files.path
-    this.#reserve(files.room)
-    this.#length = files.writeLine(this.#buffer, this.#length)
+    this.#buffer.length = files.writeLine(this.#buffer.reserve(files.room), this.#buffer.length)
     this.#count++
-    if (this.#length < CUT_MIN_BYTES) return undefined
+    if (this.#buffer.length < CUT_MIN_BYTES) return undefined
     return this.#isDue(files.pathHash) ? this.end() : undefined
   }
 
@@ -240,23 +238,14 @@ export class PieceCutter {
   /** Answers the rest, or undefined when nothing was pushed since the last piece. */
   end(): PieceBytes | undefined {
     if (this.#count === 0) return undefined
-    const bytes = new Uint8Array(this.#buffer.subarray(0, this.#length))
+    const bytes = new Uint8Array(this.#buffer.bytes)
     const count = this.#count
-    this.#length = 0
+    this.#buffer.length = 0
     this.#count = 0
     return { bytes, count }
   }
 
   #isDue(hash: number): boolean {
-    return this.#length >= CUT_MAX_BYTES || (hash & CUT_MASK) === 0
-  }
-
-  /** Makes room for `bytes` more. */
-  #reserve(bytes: number): void {
-    const wanted = this.#length + bytes
-    if (wanted <= this.#buffer.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, this.#buffer.length * 2))
-    larger.set(this.#buffer.subarray(0, this.#length))
-    this.#buffer = larger
+    return this.#buffer.length >= CUT_MAX_BYTES || (hash & CUT_MASK) === 0
   }
 }

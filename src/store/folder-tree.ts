@@ -1,7 +1,7 @@
 import { compareUtf8 } from '../model/artifact-path.js'
-import { ALGORITHMS, type Algorithm, digestFromBytes } from '../model/digest.js'
+import type { Algorithm } from '../model/digest.js'
 import type { Entry } from '../model/entry.js'
-import { type FileRun, listRun, splitNames } from '../model/file-run.js'
+import { entryAt, type FileRun, listRun, splitNames } from '../model/file-run.js'
 
 /** A folder that was added: its files in UTF-8 order, and the folders in it, see `orderFolders`. */
 export interface FolderNode {
@@ -78,8 +78,5 @@ export function findEntry(tree: FolderNode, path: string, algorithm: Algorithm):
   for (const part of parts) node = node?.folders.find(folder => folder.name === part)?.node
   const index = node ? splitNames(node.files.names).indexOf(name) : -1
   if (!node || index < 0) return undefined
-  const { sizes, digests } = node.files
-  const width = ALGORITHMS[algorithm].bytes
-  const bytes = digests.subarray(index * width, (index + 1) * width)
-  return { path, digest: digestFromBytes(algorithm, bytes), size: sizes[index]! }
+  return entryAt(node.files, index, { path, algorithm })
 }

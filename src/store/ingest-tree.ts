@@ -1,13 +1,14 @@
 import { realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Catalog, StoreState } from '../catalog/catalog.js'
+import { freeMemory } from '../hash/free-memory.js'
 import { ALGORITHMS, type Algorithm } from '../model/digest.js'
 import { readClock } from './file-clock.js'
 import { LARGE_BYTES, TREE_BATCH_BYTES } from './file-ingester.js'
 import { decodeFolderRecord, encodeFolderRecord, fillKnown, STATS_A_FILE } from './folder-block.js'
 import type { FolderNode } from './folder-tree.js'
 import type { Ingest } from './ingest.js'
-import { buffersOf, type ReadSoFar } from './ingest-task.js'
+import type { ReadSoFar } from './ingest-task.js'
 import { checkAborted } from './progress.js'
 import type { ScannedFolder } from './scan-folder.js'
 import { fileError } from './source-file.js'
@@ -147,8 +148,7 @@ class TreeIngest {
       await all<unknown>([read, ...below])
       await this.#remember(folders, scanned, await read)
       // Given back now: as garbage they would wait for a collection of all, 24 MB a million files.
-      const transfer = scanned.flatMap(({ block: { stats } }) => buffersOf({ stats }))
-      structuredClone(null, { transfer })
+      freeMemory(scanned.map(({ block }) => block.stats))
       return await Promise.all(
         scanned.map(async ({ block, folders: children }, index) => {
           const nodes = await below[index]!

@@ -1,6 +1,7 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import type { Hasher } from '../hash/hasher.js'
 import { manifestDigestHeader, manifestDigestLine } from '../model/artifact-digest.js'
+import { ByteBuffer } from '../model/byte-buffer.js'
 import { hexOf } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
 import { type FileRun, isPlain, listRun, RunEncoder } from '../model/file-run.js'
@@ -28,8 +29,7 @@ export class ManifestWriter {
   #waiting: (PieceBytes & { at: number })[] = []
   #placed = 0
   /** Lines under the artifact digest that were not hashed yet. */
-  #lines: Buffer = Buffer.allocUnsafeSlow(LINES_BYTES)
-  #lineBytes = 0
+  readonly #lines = new ByteBuffer(LINES_BYTES)
   #lineCount = 0
   #size = 0
   #fileCount = 0
@@ -59,8 +59,10 @@ export class ManifestWriter {
     }
     for (const files = new RunEncoder(run, algorithm); files.index < files.count; files.next()) {
       this.#place(this.#cutter.pushFile(files))
-      this.#reserve(files.room)
-      this.#lineBytes = files.writeDigestLine(this.#lines, this.#lineBytes)
+      this.#lines.length = files.writeDigestLine(
+        this.#lines.reserve(files.room),
+        this.#lines.length,
+      )
       if (this.#countFile(files.size)) await this.turn()
     }
   }
@@ -81,8 +83,8 @@ export class ManifestWriter {
 
   /** Stores what is due, and lets other work have a turn. */
   async turn(): Promise<void> {
-    this.#hasher.update(this.#lines.subarray(0, this.#lineBytes))
-    this.#lineBytes = 0
+    this.#hasher.update(this.#lines.bytes)
+    this.#lines.length = 0
     this.#lineCount = 0
     if (this.#waiting.length >= PIECES_A_WRITE) await this.#store()
     await yieldToLoop()
@@ -102,9 +104,7 @@ export class ManifestWriter {
   }
 
   #count(entry: Entry): boolean {
-    const line = manifestDigestLine(entry)
-    this.#reserve(line.length * 3)
-    this.#lineBytes += this.#lines.write(line, this.#lineBytes)
+    this.#lines.addText(manifestDigestLine(entry))
     return this.#countFile(entry.size)
   }
 
@@ -113,15 +113,6 @@ export class ManifestWriter {
     this.#fileCount += 1
     this.#lineCount += 1
     return this.#lineCount === TURN
-  }
-
-  /** Makes room for a line of so many bytes. */
-  #reserve(bytes: number): void {
-    const wanted = this.#lineBytes + bytes
-    if (wanted <= this.#lines.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, this.#lines.length * 2))
-    larger.set(this.#lines.subarray(0, this.#lineBytes))
-    this.#lines = larger
   }
 
   #place(piece: PieceBytes | undefined): void {
