@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { logFiles } from '../../fixtures/log-files.js'
 import { seededBytes as bytesOf } from '../../fixtures/seeded-bytes.js'
@@ -81,7 +82,11 @@ async function logSynced(t: Test, store: Store, remote: Store, seeds: number[]) 
     defaultRemote: 'http://remote',
   })
   if (report.synced.length !== seeds.length) throw new Error(JSON.stringify(report))
-  for (const id of ids) await store.catalog.noteUse([id])
+  for (const id of ids) {
+    await store.catalog.noteUse([id])
+    // Uses are told apart by the millisecond.
+    await setTimeout(2)
+  }
   return ids
 }
 
