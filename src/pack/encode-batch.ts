@@ -10,6 +10,7 @@ import {
   RECORD_TRAILER_BYTES,
   writeRecordHeader,
 } from './format.js'
+import { Patience } from './patience.js'
 import { readRawHeader } from './raw-header.js'
 import type { Zstd } from './zstd.js'
 
@@ -19,9 +20,6 @@ const MIN_BYTES = 128
 const SAMPLE_BYTES = 4096
 /** A record is compressed if that makes it shorter than this share of itself. */
 const WORTH = 0.92
-/** After so many records in a row that did not pay, only every eighth is looked at. */
-const PATIENCE = 32
-const SKIPPED = 7
 
 /** A record of plain bytes; whether compressing it pays was judged before, if that is said. */
 export interface PlainKey extends BlobKey {
@@ -66,7 +64,8 @@ export function encodePlain(keys: PlainKey[], plain: Uint8Array): EncodedBatch {
  */
 export class BatchEncoder {
   readonly #zstd: Zstd
-  #failures = 0
+  readonly #records = new Patience()
+  readonly #chunks = new Patience()
 
   constructor(zstd: Zstd) {
     this.#zstd = zstd
@@ -81,11 +80,9 @@ export class BatchEncoder {
     return target.finish()
   }
 
-  /** Whether a sample of a record says that compressing it pays. */
-  pays(plain: Uint8Array): boolean {
-    if (plain.length < 2 * SAMPLE_BYTES) return true
-    const middle = (plain.length - SAMPLE_BYTES) >> 1
-    return isWorth(this.#zstd, plain.subarray(middle, middle + SAMPLE_BYTES))
+  /** Whether compressing a chunk of a file, of which the others come too, seems to pay. */
+  judge(chunk: Uint8Array): boolean {
+    return this.#chunks.ask(() => this.#pays(chunk) || undefined) ?? false
   }
 
   #encodeAgain(bytes: Uint8Array, target: Target): void {
@@ -125,14 +122,15 @@ export class BatchEncoder {
   /** @param pays what a sample said, if it was asked. */
   #compress(plain: Uint8Array, pays?: boolean): Uint8Array | undefined {
     if (plain.length < MIN_BYTES || plain.length > MAX_FRAME_CONTENT) return undefined
-    if (this.#failures > PATIENCE && this.#failures % (SKIPPED + 1) !== 0) {
-      this.#failures += 1
-      return undefined
-    }
-    const frame = pays || this.pays(plain) ? this.#zstd.compress(plain) : undefined
-    const worth = frame !== undefined && frame.length < plain.length * WORTH
-    this.#failures = worth ? 0 : this.#failures + 1
-    return worth ? frame : undefined
+    return this.#records.ask(() => {
+      const frame = pays || this.#pays(plain) ? this.#zstd.compress(plain) : undefined
+      return frame && frame.length < plain.length * WORTH ? frame : undefined
+    })
+  }
+
+  /** Whether a sample of a record says that compressing it pays; one of a short record is no sample. */
+  #pays(plain: Uint8Array): boolean {
+    return plain.length < 2 * SAMPLE_BYTES || paysFor(this.#zstd, plain)
   }
 }
 

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
-import { findCut, MAX_CHUNK } from '../chunk/find-cut.js'
+import { CutFinder, MAX_CHUNK } from '../chunk/find-cut.js'
 import { type Hasher, hashBytes } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { readAt } from '../pack/read-at.js'
@@ -7,8 +7,8 @@ import { readAt } from '../pack/read-at.js'
 /** Read at once; the start of a chunk that does not end in it is read again. */
 const WINDOW_BYTES = 4 * 1024 * 1024
 
-/** Used again: of a large file there would be one a part, and memory is taken faster than freed. */
-let window: Buffer | undefined
+/** One a thread. */
+let finder: CutFinder | undefined
 
 /** A chunk of a file, which is a blob, and what `judge` said of its bytes. */
 export interface JudgedChunk extends BlobKey {
@@ -32,19 +32,19 @@ export function cutFile(
   { path, size, start, length }: FilePart,
   { hasher, judge }: { hasher: Hasher; judge: (bytes: Uint8Array) => boolean },
 ): JudgedChunk[] {
-  window ??= Buffer.allocUnsafeSlow(WINDOW_BYTES)
+  finder ??= new CutFinder(WINDOW_BYTES)
   const end = Math.min(size, start + length)
   const chunks: JudgedChunk[] = []
   const fd = openSync(path, 'r')
   try {
     for (let position = start; position < end; ) {
-      const wanted = window.subarray(0, size - position)
+      const wanted = finder.window.subarray(0, size - position)
       const bytes = wanted.subarray(0, readAt(fd, wanted, position))
       const isLast = position + bytes.length === size || bytes.length < wanted.length
       const stop = isLast ? bytes.length : bytes.length - MAX_CHUNK + 1
       let at = 0
       while (at < stop && position + at < end) {
-        const chunk = bytes.subarray(at, at + findCut(bytes, at))
+        const chunk = bytes.subarray(at, at + finder.findCut(at, bytes.length))
         const digest = hashBytes(hasher, chunk)
         chunks.push({ kind: 'blob', digest, size: chunk.length, pays: judge(chunk) })
         at += chunk.length

@@ -14,7 +14,7 @@ export async function runWireTask(
 ): Promise<EncodedBatch | JudgedChunk[]> {
   if (task.do === 'encode') return encoder.encode(task.parts)
   const hasher = await hashers.get(task.algorithm)
-  return cutFile(task, { hasher, judge: bytes => encoder.pays(bytes) })
+  return cutFile(task, { hasher, judge: bytes => encoder.judge(bytes) })
 }
 
 /** The memory in an answer, which moves to whoever gets it. */

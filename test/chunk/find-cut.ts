@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { seededBytes } from '../../fixtures/seeded-bytes.js'
-import { findCut, MAX_CHUNK, MIN_CHUNK } from '../../src/chunk/find-cut.js'
+import { CutFinder, MAX_CHUNK, MIN_CHUNK } from '../../src/chunk/find-cut.js'
 
 interface Vectors {
   gear: Record<string, number>
@@ -14,7 +14,11 @@ const vectors: Vectors = JSON.parse(
 
 function cutAll(bytes: Uint8Array): number[] {
   const lengths: number[] = []
-  for (let at = 0; at < bytes.length; at += lengths.at(-1)!) lengths.push(findCut(bytes, at))
+  const finder = new CutFinder(bytes.length)
+  finder.window.set(bytes)
+  for (let at = 0; at < bytes.length; at += lengths.at(-1)!) {
+    lengths.push(finder.findCut(at, bytes.length))
+  }
   return lengths
 }
 

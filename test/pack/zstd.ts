@@ -174,3 +174,20 @@ t.test('after many that do not pay, it looks at few, and notices when that chang
   t.ok(encodings.indexOf(1) < 8)
   t.notOk(encodings.slice(encodings.indexOf(1)).includes(0))
 })
+
+t.test('of the chunks of a file that does not compress, it looks at few', t => {
+  let asked = 0
+  const compress = (bytes: Uint8Array) => {
+    asked += 1
+    return zstd.compress(bytes)
+  }
+  const encoder = new BatchEncoder({ ...zstd, compress })
+  const random = randomBytes(100_000)
+  for (let n = 0; n < 1000; n++) t.equal(encoder.judge(random), false)
+  t.ok(asked < 200, `${asked} of 1000`)
+  const text = Buffer.alloc(100_000, 'text ')
+  const judged = Array.from({ length: 20 }, () => encoder.judge(text))
+  t.ok(judged.indexOf(true) < 8)
+  t.notOk(judged.slice(judged.indexOf(true)).includes(false))
+  t.end()
+})

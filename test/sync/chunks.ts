@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { chunks, collect } from '../../fixtures/pack/chunks.js'
@@ -126,7 +126,10 @@ t.test('after a cut, what the server has verified is not sent again', async t =>
     },
   })
   await t.rejects(aborted, { code: 'INTERRUPTED' })
-  await waitUntil(async () => statSync(join(served.home, 'packs'), { throwIfNoEntry: false }))
+  await waitUntil(async () => {
+    const [kept] = listBlobs(served.home)
+    return kept && (await served.catalog.locate([kept.key]))[0]
+  })
   proxy.uploaded = 0
   const report = await push()
   t.equal(report.synced.length, 1)
