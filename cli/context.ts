@@ -21,10 +21,14 @@ export interface Result {
   exitCode?: number
 }
 
+/** Most commands have nothing to do while the catalog works, and spare its thread. */
 export function openContext(
   { env }: Context,
-  change: (settings: Settings) => Partial<Settings> = () => ({}),
+  {
+    change = () => ({}),
+    hostPlace = 'here',
+  }: { change?: (settings: Settings) => Partial<Settings>; hostPlace?: 'thread' | 'here' } = {},
 ): Workspace {
   const settings = readSettings(env)
-  return openWorkspace({ ...settings, ...change(settings) })
+  return openWorkspace({ ...settings, ...change(settings) }, { hostPlace })
 }

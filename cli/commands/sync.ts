@@ -28,9 +28,10 @@ export async function sync(
   { retry, rename, redirect, drop, limit }: SyncCommandOptions,
   context: Context,
 ): Promise<Result> {
-  const workspace = openContext(context, () =>
-    limit === undefined ? {} : { limit: parseLimit(limit) },
-  )
+  const workspace = openContext(context, {
+    change: () => (limit === undefined ? {} : { limit: parseLimit(limit) }),
+    hostPlace: 'thread',
+  })
   const { settings, store } = workspace
   const renamed = rename === undefined ? undefined : await renameTo(rename, workspace, context)
   const redirected = redirect === undefined ? undefined : await redirectFrom(redirect, workspace)

@@ -1,6 +1,6 @@
 import type { Remote } from '../remote/remote.js'
 import type { Settings } from '../store/settings.js'
-import type { Store } from '../store/store.js'
+import type { Store, StoreOptions } from '../store/store.js'
 import { createHealer } from '../sync/create-healer.js'
 import type { OpenRemote } from '../sync/push.js'
 import { startDaemon } from '../sync/start-daemon.js'
@@ -21,8 +21,11 @@ export interface Workspace {
 }
 
 /** What turns out damaged or missing in the store is fetched from the remote, if there is one. */
-export function openWorkspace(settings: Settings): Workspace {
-  const workspace = { settings, store: sharedStore(settings.home) }
+export function openWorkspace(
+  settings: Settings,
+  options: Pick<StoreOptions, 'hostPlace'> = {},
+): Workspace {
+  const workspace = { settings, store: sharedStore(settings.home, options) }
   workspace.store.healer = createHealer(workspace.store, () => askRemote(workspace))
   return workspace
 }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { isReadOnly, readOnlyError } from '../disk/check-writable.js'
 import type { ProtocolRange } from '../ipc/announcement.js'
 import { type Endpoint, IPC_PROTOCOL, listenAt } from '../ipc/endpoint.js'
-import { type RpcHandler, serveRpc } from '../ipc/rpc.js'
+import { answerCall, type Caller, ConnectionLost, type RpcHandler, serveRpc } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
 import { CATALOG_METHODS, type Catalog, HOST_ROLE } from './catalog.js'
 import type { LevelCatalog } from './level-catalog.js'
@@ -14,11 +14,15 @@ export interface HostOptions {
   protocol?: ProtocolRange
   /** Called when a newer program asks this host to make room for it, before it ends. */
   onRetire?: () => void
+  /** Default true: the thread stays while this host is there. */
+  keepAlive?: boolean
 }
 
 export interface Host {
   /** Where it announced itself. */
   folder: string
+  /** For calls from this thread. */
+  connect(): Caller
   /** Stops listening, drains what is under way, and gives LevelDB up. */
   close(): Promise<void>
   /** Resolves when the host ended, by `close` or because its index could not be written. */
@@ -55,6 +59,7 @@ class CatalogHost implements Host {
   readonly #home: string
   readonly #copy: ReadCopy | undefined
   readonly #options: HostOptions
+  readonly #methods: Record<string, RpcHandler>
   readonly #locks = new Map<string, symbol>()
   readonly #calls = new Set<Promise<unknown>>()
   readonly #opened: Promise<LevelCatalog | null>
@@ -66,6 +71,8 @@ class CatalogHost implements Host {
     this.#home = home
     this.#copy = copy
     this.#options = options
+    const names = Object.keys(CATALOG_METHODS) as (keyof Catalog)[]
+    this.#methods = Object.fromEntries(names.map(name => [name, this.#handle(name)]))
     this.folder = copy?.path ?? homePaths(home).host
     this.ended = new Promise(resolve => {
       this.#end = resolve
@@ -99,22 +106,32 @@ class CatalogHost implements Host {
     return this.#closing
   }
 
+  connect(): Caller {
+    const holder = Symbol('caller')
+    const methods = this.#methodsOf(holder)
+    const call = async <T>(method: string, args: unknown[]) => {
+      if (this.#closing) throw new ConnectionLost('the host is ending')
+      return (await answerCall(methods, method, args)) as T
+    }
+    return { call, closed: this.ended, close: () => this.#unlockAll(holder) }
+  }
+
   async #listen(): Promise<void> {
-    const { protocol = IPC_PROTOCOL } = this.#options
-    const names = Object.keys(CATALOG_METHODS) as (keyof Catalog)[]
-    const methods = Object.fromEntries(names.map(name => [name, this.#handle(name)]))
+    const { protocol = IPC_PROTOCOL, keepAlive = true } = this.#options
     const serve = (socket: Socket) => {
       const holder = Symbol('connection')
-      socket.on('close', () => {
-        for (const [name, held] of this.#locks) if (held === holder) this.#locks.delete(name)
-      })
-      serveRpc(socket, {
-        ...methods,
-        tryLock: async (name: string) => this.#tryLock(name, holder),
-        retire: async () => this.#retire(),
-      })
+      socket.on('close', () => this.#unlockAll(holder))
+      serveRpc(socket, this.#methodsOf(holder))
     }
-    this.#endpoint = await listenAt(this.folder, HOST_ROLE, serve, { protocol })
+    this.#endpoint = await listenAt(this.folder, HOST_ROLE, serve, { protocol, keepAlive })
+  }
+
+  #methodsOf(holder: symbol): Record<string, RpcHandler> {
+    return {
+      ...this.#methods,
+      tryLock: async (name: string) => this.#tryLock(name, holder),
+      retire: async () => this.#retire(),
+    }
   }
 
   #handle(name: keyof Catalog): RpcHandler {
@@ -143,6 +160,10 @@ class CatalogHost implements Host {
     const held = this.#locks.get(name)
     if (held === undefined) this.#locks.set(name, holder)
     return held === undefined || held === holder
+  }
+
+  #unlockAll(holder: symbol): void {
+    for (const [name, held] of this.#locks) if (held === holder) this.#locks.delete(name)
   }
 
   #retire(): void {

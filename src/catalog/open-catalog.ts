@@ -1,17 +1,15 @@
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
 import { isReadOnly } from '../disk/check-writable.js'
-import { ArtifactError, type ErrorData, storeError } from '../errors.js'
-import { WORKER_OPTIONS } from '../hash/worker-options.js'
+import { ArtifactError, storeError } from '../errors.js'
 import { type Announcement, type ProtocolRange, readAnnouncement } from '../ipc/announcement.js'
 import { connectTo, IPC_PROTOCOL, type Peer, SILENCE_MS } from '../ipc/endpoint.js'
 import { thisMachine } from '../ipc/machine.js'
 import { isPrivate } from '../ipc/private-folder.js'
-import { ConnectionLost, RpcClient } from '../ipc/rpc.js'
+import { type Caller, ConnectionLost, RpcClient } from '../ipc/rpc.js'
 import { homePaths } from '../model/home.js'
 import { CATALOG_METHODS, type Catalog, HOST_ROLE } from './catalog.js'
 import { markHosted } from './hosted-homes.js'
+import { type HostPlace, type OwnHost, startOwnHost } from './own-host.js'
 
 /** How long a host of another machine or container may take to announce itself, in milliseconds. */
 const ELSEWHERE_MS = 1500
@@ -22,11 +20,12 @@ const MAX_RETIRED = 3
 /** Pause between attempts to reach a host or to become it; doubles up to 200 ms. */
 const FIRST_PAUSE_MS = 10
 
-type HostMessage =
-  | { state: 'ready'; folder: string }
-  | { state: 'locked' }
-  | { state: 'retired' }
-  | { state: 'failed'; error: ErrorData }
+export interface OpenCatalogOptions {
+  /** What this program speaks. Default {@link IPC_PROTOCOL}. */
+  protocol?: ProtocolRange
+  /** Where this process serves the catalog, should it become the host. Default: a worker thread. */
+  hostPlace?: HostPlace | undefined
+}
 
 export interface OpenCatalog {
   catalog: Catalog
@@ -43,7 +42,7 @@ export interface OpenCatalog {
 
 /**
  * Opens the catalog of a store from any process: through the host where there is one, else by
- * becoming the host, in a worker thread of its own. A call whose host dies or retires is asked
+ * becoming the host. A call whose host dies or retires is asked
  * again of the next one, which is safe because every call may be repeated. A host of an older
  * protocol is asked to retire, so that this process takes its place.
  *
@@ -51,14 +50,9 @@ export interface OpenCatalog {
  * holds the store so long without serving it: it is never taken over while it lives, and what was
  * asked of it may be done yet. They fail with `STORE_ELSEWHERE` when a process of another machine
  * or container holds the store and cannot be reached from here.
- *
- * @param protocol what this program speaks. Default {@link IPC_PROTOCOL}.
  */
-export function openCatalog(
-  home: string,
-  { protocol = IPC_PROTOCOL }: { protocol?: ProtocolRange } = {},
-): OpenCatalog {
-  const link = new HostLink(home, protocol)
+export function openCatalog(home: string, options: OpenCatalogOptions = {}): OpenCatalog {
+  const link = new HostLink(home, options)
   const catalog = Object.fromEntries(
     Object.keys(CATALOG_METHODS).map(name => [name, (...args: unknown[]) => link.call(name, args)]),
   ) as unknown as Catalog
@@ -81,22 +75,22 @@ interface OpenCall {
 class HostLink {
   readonly #home: string
   readonly #protocol: ProtocolRange
+  readonly #hostPlace: HostPlace
   /** Calls without an answer, oldest first: a new host is asked them again in this order. */
   readonly #open = new Set<OpenCall>()
   readonly #listeners = new Set<() => void>()
-  #client: RpcClient | undefined
+  #client: Caller | undefined
   #hadHost = false
   #reaching: Promise<void> | undefined
-  #worker: Worker | undefined
-  /** Where the host of this process announced itself: in the store, unless it is read-only. */
-  #ownFolder: string | undefined
+  #own: OwnHost | undefined
   /** When a host of this process that retired may be followed by another. */
   #mayServeAt = 0
   #closed = false
 
-  constructor(home: string, protocol: ProtocolRange) {
+  constructor(home: string, { protocol = IPC_PROTOCOL, hostPlace = 'thread' }: OpenCatalogOptions) {
     this.#home = home
     this.#protocol = protocol
+    this.#hostPlace = hostPlace
   }
 
   call<T>(method: string, args: unknown[]): Promise<T> {
@@ -120,16 +114,11 @@ class HostLink {
     this.#rejectAll(new ArtifactError('STORE_FAILED', 'the store is closed'))
     await this.#reaching
     this.#client?.close()
-    const worker = this.#worker
-    if (!worker) return
-    worker.ref()
-    const exited = once(worker, 'exit')
-    worker.postMessage('close')
-    await exited
+    await this.#own?.close()
   }
 
   /** Sends a call; one whose connection is lost stays open, for the next host. */
-  async #send(client: RpcClient, call: OpenCall): Promise<void> {
+  async #send(client: Caller, call: OpenCall): Promise<void> {
     try {
       const value = await client.call(call.method, call.args)
       if (this.#open.delete(call)) call.resolve(value as never)
@@ -168,10 +157,11 @@ class HostLink {
     this.#open.clear()
   }
 
-  async #connect(): Promise<RpcClient> {
+  async #connect(): Promise<Caller> {
     const start = Date.now()
     let retired = 0
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, 200)) {
+      if (this.#own?.connect) return this.#own.connect()
       const peer = await this.#reachHost()
       if (peer) {
         const client = new RpcClient(peer)
@@ -189,7 +179,7 @@ class HostLink {
   #reachHost(): Promise<Peer | null> {
     const { host } = homePaths(this.#home)
     const protocol = this.#protocol
-    if (this.#ownFolder) return connectTo(this.#ownFolder, HOST_ROLE, { protocol })
+    if (this.#own) return connectTo(this.#own.folder, HOST_ROLE, { protocol })
     // Sockets on a disk that nobody can write are as old as the disk, and their folder anybody's.
     if (isReadOnly(this.#home) && !isPrivate(host)) return Promise.resolve(null)
     return connectTo(host, HOST_ROLE, { protocol })
@@ -206,39 +196,26 @@ class HostLink {
   async #becomeHost(): Promise<boolean> {
     const unmark = markHosted(this.#home)
     if (!unmark) return false
-    const worker = new Worker(new URL('./host-worker.js', import.meta.url), {
-      ...WORKER_OPTIONS,
-      workerData: { home: this.#home, protocol: this.#protocol },
-      name: 'artifactd-host',
-    })
-    worker.once('exit', () => {
+    let own: OwnHost | null = null
+    try {
+      own = await startOwnHost(this.#home, {
+        protocol: this.#protocol,
+        place: this.#hostPlace,
+        onRetire: () => {
+          this.#mayServeAt = Date.now() + YIELD_MS
+        },
+      })
+    } finally {
+      if (!own) unmark()
+    }
+    if (!own) return false
+    this.#own = own
+    void own.ended.then(() => {
       unmark()
-      if (this.#worker !== worker) return
-      this.#worker = undefined
-      this.#ownFolder = undefined
+      this.#own = undefined
     })
-    worker.on('message', ({ state }: HostMessage) => {
-      if (state === 'retired') this.#mayServeAt = Date.now() + YIELD_MS
-    })
-    const message = await firstAnswer(worker)
-    if (message.state === 'failed') throw ArtifactError.from(message.error)
-    if (message.state === 'locked') return false
-    this.#worker = worker
-    this.#ownFolder = message.folder
-    worker.unref()
     return true
   }
-}
-
-/** What became of a worker that was to be the host. */
-function firstAnswer(worker: Worker): Promise<Exclude<HostMessage, { state: 'retired' }>> {
-  return new Promise((resolve, reject) => {
-    worker.on('message', (message: HostMessage) => {
-      if (message.state !== 'retired') resolve(message)
-    })
-    worker.once('error', reject)
-    worker.once('exit', code => reject(new Error(`the thread of the host ended with ${code}`)))
-  })
 }
 
 /** Makes a host of an older program end. */

@@ -36,7 +36,7 @@ export interface Endpoint {
 }
 
 export interface ListenOptions {
-  /** Default true: the process stays while it listens. */
+  /** Default true: the process stays while it listens, or anybody is connected. */
   keepAlive?: boolean
   /** What it says to speak. Default {@link IPC_PROTOCOL}. */
   protocol?: ProtocolRange
@@ -58,6 +58,7 @@ export async function listenAt(
   const sockets = new Set<Socket>()
   const server = createServer(socket => {
     sockets.add(socket)
+    if (!keepAlive) socket.unref()
     socket.on('close', () => sockets.delete(socket))
     // A peer that dies is seen as a close; the error before it says nothing more.
     socket.on('error', () => {})

@@ -21,19 +21,44 @@ const LOOKS = 5
 /** The connection ended before the answer came: the call may or may not have taken effect. */
 export class ConnectionLost extends Error {}
 
+/** How the methods of another process are called, or of another part of this one. */
+export interface Caller {
+  /**
+   * @throws the handler's coded error, or {@link ConnectionLost}. What is lost may have been done.
+   */
+  call<T>(method: string, args: unknown[]): Promise<T>
+  /** Resolves when no call is answered any more. */
+  readonly closed: Promise<void>
+  close(): void
+}
+
+/** Calls a method. Errors without a code get one. */
+export async function answerCall(
+  handlers: Record<string, RpcHandler>,
+  method: string,
+  args: unknown[],
+): Promise<unknown> {
+  try {
+    return (await handlers[method]!(...(args as never[]))) ?? null
+  } catch (error) {
+    throw error instanceof TypeError ? error : storeError(error, method)
+  }
+}
+
 /** Serves methods on a socket until it closes. Errors travel as plain data and keep their code. */
 export function serveRpc(socket: Socket, handlers: Record<string, RpcHandler>): void {
   const connection = open(socket)
   connection.onRequest(async (method, params) => {
     if (method === PING) return null
-    const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined
-    if (!handler) return new ResponseError(ErrorCodes.MethodNotFound, `no method ${method}`)
+    if (!Object.hasOwn(handlers, method)) {
+      return new ResponseError(ErrorCodes.MethodNotFound, `no method ${method}`)
+    }
     try {
       // JSON has no undefined: an argument that was left out before another comes as null.
-      const args = (Array.isArray(params) ? params : []).map(arg => arg ?? undefined) as never[]
-      return (await handler(...args)) ?? null
+      const args = (Array.isArray(params) ? params : []).map(arg => arg ?? undefined)
+      return await answerCall(handlers, method, args)
     } catch (error) {
-      const coded = error instanceof TypeError ? error : storeError(error, method)
+      const coded = error as TypeError | ArtifactError
       const data = coded instanceof ArtifactError ? coded.toJSON() : { type: 'TypeError' }
       return new ResponseError(ErrorCodes.InternalError, coded.message, data)
     }
@@ -45,7 +70,7 @@ export function serveRpc(socket: Socket, handlers: Record<string, RpcHandler>): 
  * Calls methods of another process. The connection keeps this process alive only while a call is
  * open. A call may take as long as it likes, while the other side answers pings meanwhile.
  */
-export class RpcClient {
+export class RpcClient implements Caller {
   readonly #connection: MessageConnection
   readonly #peer: Peer
   readonly #socket: Socket

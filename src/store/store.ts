@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Catalog } from '../catalog/catalog.js'
 import { type OpenCatalog, openCatalog } from '../catalog/open-catalog.js'
+import type { HostPlace } from '../catalog/own-host.js'
 import { ensureFolder, syncFolder } from '../disk/publish.js'
 import { ArtifactError, storeError, systemCode } from '../errors.js'
 import type { BlobKey } from '../model/blob-key.js'
@@ -27,6 +28,8 @@ interface StoreFile {
 export interface StoreOptions {
   /** The digest of a store that is made now. Default xxh128; an existing store keeps its own. */
   algorithm?: Algorithm
+  /** Where this process serves the catalog, should it become the host. Default: a worker thread. */
+  hostPlace?: HostPlace | undefined
 }
 
 /**
@@ -53,11 +56,11 @@ export class Store {
   #closing: Promise<void> | undefined
   readonly #onIdle = () => void this.close()
 
-  constructor(home: string, { id, algorithm }: StoreFile) {
+  constructor(home: string, { id, algorithm }: StoreFile, hostPlace?: HostPlace) {
     this.home = home
     this.id = id
     this.algorithm = algorithm
-    this.#open = openCatalog(home)
+    this.#open = openCatalog(home, { hostPlace })
     this.catalog = this.#open.catalog
     process.once('beforeExit', this.#onIdle)
   }
@@ -105,7 +108,7 @@ export class Store {
  *   `algorithm` is given and the store has another; `PLATFORM_UNSUPPORTED` outside of Linux and
  *   macOS.
  */
-export function openStore(home: string, { algorithm }: StoreOptions = {}): Store {
+export function openStore(home: string, { algorithm, hostPlace }: StoreOptions = {}): Store {
   if (process.platform !== 'linux' && process.platform !== 'darwin') {
     throw new ArtifactError(
       'PLATFORM_UNSUPPORTED',
@@ -127,7 +130,7 @@ export function openStore(home: string, { algorithm }: StoreOptions = {}): Store
       { details: { home, algorithm: file.algorithm, given: algorithm } },
     )
   }
-  return new Store(home, file)
+  return new Store(home, file, hostPlace)
 }
 
 function readStoreFile(path: string): StoreFile | undefined {

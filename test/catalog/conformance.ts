@@ -31,3 +31,12 @@ testCatalog(t, {
     return { catalog, home, close }
   },
 })
+
+testCatalog(t, {
+  name: 'in the thread that calls',
+  create: async () => {
+    const home = newHome()
+    const { catalog, close } = openCatalog(home, { hostPlace: 'here' })
+    return { catalog, home, close }
+  },
+})
