@@ -73,6 +73,7 @@ class CatalogHost implements Host {
     this.#options = options
     const names = Object.keys(CATALOG_METHODS) as (keyof Catalog)[]
     this.#methods = Object.fromEntries(names.map(name => [name, this.#handle(name)]))
+    this.#methods.locate = this.#handle('locate', 'locateRows')
     this.folder = copy?.path ?? homePaths(home).host
     this.ended = new Promise(resolve => {
       this.#end = resolve
@@ -134,7 +135,7 @@ class CatalogHost implements Host {
     }
   }
 
-  #handle(name: keyof Catalog): RpcHandler {
+  #handle(name: keyof Catalog, method: keyof LevelCatalog = name): RpcHandler {
     if (this.#copy && CATALOG_METHODS[name] === 'writes') {
       return async () => {
         throw readOnlyError(this.#home)
@@ -144,7 +145,7 @@ class CatalogHost implements Host {
       const catalog = await this.#opened
       // The connection is about to end, and the caller asks elsewhere.
       if (!catalog) return new Promise(() => {})
-      const call = (catalog[name] as RpcHandler)(...args)
+      const call = (catalog[method] as RpcHandler)(...args)
       this.#calls.add(call)
       try {
         return await call

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import type { Digest } from '../model/digest.js'
-import type { Location } from './catalog.js'
 import type { CommitQueue } from './commit-queue.js'
 import { ContentGuard } from './content-guard.js'
 import type { RemovalRequest } from './keeping.js'
@@ -9,7 +8,7 @@ import { KeyTable } from './key-table.js'
 import { NO_ANSWER } from './plan-commit.js'
 import type { JournalRecord } from './records.js'
 import { type RemovedFiles, Sweep, unlinkFiles } from './sweep.js'
-import { type Database, locateIn } from './transaction.js'
+import { type Database, findPlaces } from './transaction.js'
 
 /** How long a host waits before its first removal for those who held at the one before, from its start. */
 const COMING_BACK_MS = 500
@@ -32,13 +31,14 @@ export class Keeper {
     this.guard = new ContentGuard(clock)
   }
 
-  async locate(keys: Buffer[]): Promise<(Location | null)[]> {
+  /** See `findPlaces`. */
+  async locate(keys: Buffer[]): Promise<(Buffer | undefined)[]> {
     // Before it is looked up: a removal that does not see this has condemned the key already.
     this.guard.note(keys)
-    const found = await locateIn(this.#db, keys)
+    const found = await findPlaces(this.#db, keys)
     const condemned = this.#condemned
     return condemned
-      ? found.map((location, index) => (condemned.get(keys[index]!) > 0 ? null : location))
+      ? found.map((location, index) => (condemned.get(keys[index]!) > 0 ? undefined : location))
       : found
   }
 

@@ -77,15 +77,24 @@ export function pageRange(range: { gte: string; lt: string }, after: string | un
 
 const KIND_BYTE = { blob: 1, piece: 2, recipe: 3 } as const
 
+/** Of a key of `locationKey`, and of a value of `encodeLocation`, at most. */
+export const MAX_KEY_BYTES = 35
+export const MAX_LOCATION_BYTES = 30
+
 /** `b`, kind, algorithm, digest: binary, because there is one for every small file. */
-export function locationKey({ kind, digest }: KeyRef): Buffer {
-  const { bytes, id } = ALGORITHMS[algorithmOf(digest)]
-  const key = Buffer.allocUnsafe(3 + bytes)
-  key[0] = 0x62
-  key[1] = KIND_BYTE[kind]
-  key[2] = id
-  key.write(hexOf(digest), 3, 'hex')
+export function locationKey(ref: KeyRef): Buffer {
+  const key = Buffer.allocUnsafe(3 + ALGORITHMS[algorithmOf(ref.digest)].bytes)
+  writeLocationKey(ref, key, 0)
   return key
+}
+
+/** @returns where the key ends. */
+export function writeLocationKey({ kind, digest }: KeyRef, bytes: Buffer, at: number): number {
+  const { bytes: length, id } = ALGORITHMS[algorithmOf(digest)]
+  bytes[at] = 0x62
+  bytes[at + 1] = KIND_BYTE[kind]
+  bytes[at + 2] = id
+  return at + 3 + bytes.write(hexOf(digest), at + 3, length, 'hex')
 }
 
 /** The key and the location of one entry of the index. */
@@ -121,14 +130,20 @@ export function encodeLocation(location: Location): Buffer {
   return bytes
 }
 
-export function decodeLocation(bytes: Buffer): Location {
-  if (bytes[0] === 2) return { in: 'object', size: Number(bytes.readBigUInt64LE(1)) }
+/** @param at where it starts in `bytes`, and `end` where it ends. */
+export function decodeLocation(bytes: Buffer, at = 0, end = bytes.length): Location {
+  if (bytes[at] === 2) return { in: 'object', size: readLength(bytes, at + 1) }
   return {
     in: 'pack',
-    packId: bytes.toString('hex', 2, 10),
-    offset: Number(bytes.readBigUInt64LE(10)),
-    storedLength: bytes.readUInt32LE(18),
-    encoding: bytes[1] === 1 ? 1 : 0,
-    size: bytes.length > 26 ? Number(bytes.readBigUInt64LE(22)) : bytes.readUInt32LE(22),
+    packId: bytes.toString('hex', at + 2, at + 10),
+    offset: readLength(bytes, at + 10),
+    storedLength: bytes.readUInt32LE(at + 18),
+    encoding: bytes[at + 1] === 1 ? 1 : 0,
+    size: end - at > 26 ? readLength(bytes, at + 22) : bytes.readUInt32LE(at + 22),
   }
+}
+
+/** A u64, of which a number holds all that a length can be. */
+function readLength(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32
 }

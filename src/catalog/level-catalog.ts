@@ -28,9 +28,10 @@ import type { Journal } from './journal.js'
 import { Keeper } from './keeper.js'
 import type { RemovalRequest } from './keeping.js'
 import { packKey } from './key-table.js'
-import { keyRange, keys, locationKey } from './keys.js'
+import { decodeLocation, keyRange, keys, locationKey } from './keys.js'
 import { checkBatch, LevelReader } from './level-reader.js'
 import type { FinishRequest, UpsertRequest } from './open-version.js'
+import { encodePlaces, splitRefs } from './place-rows.js'
 import {
   NO_ANSWER,
   type Plan,
@@ -88,8 +89,13 @@ export class LevelCatalog extends LevelReader implements Catalog {
   }
 
   async locate(refs: KeyRef[]): Promise<(Location | null)[]> {
-    checkBatch(refs)
-    return this.#keeper.locate(refs.map(locationKey))
+    const found = await this.#locate(refs.map(locationKey))
+    return found.map(value => (value ? decodeLocation(value) : null))
+  }
+
+  /** As `locate`, see `encodeRefs` and `decodePlaces`. */
+  async locateRows(refs: string): Promise<string> {
+    return encodePlaces(await this.#locate(splitRefs(refs)))
   }
 
   async rememberReferences(contents: ReferenceContent[]): Promise<void> {
@@ -274,6 +280,11 @@ export class LevelCatalog extends LevelReader implements Catalog {
     const planned = await plan()
     if (planned.record) await checkContent(txn, this.#home, request)
     return planned
+  }
+
+  async #locate(locationKeys: Buffer[]): Promise<(Buffer | undefined)[]> {
+    checkBatch(locationKeys)
+    return this.#keeper.locate(locationKeys)
   }
 
   #checkWhole(): void {

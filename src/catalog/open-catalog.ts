@@ -10,6 +10,7 @@ import { homePaths } from '../model/home.js'
 import { CATALOG_METHODS, type Catalog, HOST_ROLE } from './catalog.js'
 import { markHosted } from './hosted-homes.js'
 import { type HostPlace, type OwnHost, startOwnHost } from './own-host.js'
+import { decodePlaces, encodeRefs } from './place-rows.js'
 
 /** How long a host of another machine or container may take to announce itself, in milliseconds. */
 const ELSEWHERE_MS = 1500
@@ -56,6 +57,7 @@ export function openCatalog(home: string, options: OpenCatalogOptions = {}): Ope
   const catalog = Object.fromEntries(
     Object.keys(CATALOG_METHODS).map(name => [name, (...args: unknown[]) => link.call(name, args)]),
   ) as unknown as Catalog
+  catalog.locate = async refs => decodePlaces(await link.call('locate', [encodeRefs(refs)]))
   return {
     catalog,
     tryLock: name => link.call<boolean>('tryLock', [name]),

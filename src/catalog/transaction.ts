@@ -74,9 +74,12 @@ export class Transaction {
 }
 
 export async function locateIn(db: Database, locationKeys: Buffer[]): Promise<(Location | null)[]> {
-  const found = await db.getMany<Buffer, Buffer>(locationKeys, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  })
+  const found = await findPlaces(db, locationKeys)
   return found.map(value => (value ? decodeLocation(value) : null))
+}
+
+/** As {@link locateIn}; locations as `encodeLocation` made them. */
+export function findPlaces(db: Database, locationKeys: Buffer[]): Promise<(Buffer | undefined)[]> {
+  const encodings = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
+  return db.getMany<Buffer, Buffer>(locationKeys, encodings)
 }

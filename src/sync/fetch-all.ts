@@ -59,10 +59,10 @@ export async function fetchAll(
   let absent = keys
   for (let attempt = 1; ; attempt += 1) {
     checkAborted(options.signal)
-    const failure = await fetchOnce(target, remote, absent, { ...options, rejected })
+    const { failure, left } = await fetchOnce(target, remote, absent, { ...options, rejected })
     if (failure && !PASSING.has(failure.code)) throw failure
     const before = absent.length
-    absent = await target.listAbsent(absent)
+    absent = await target.listAbsent(left)
     if (absent.length === 0 || (!failure && options.optional)) return
     if (!failure) throw absenceError(remote, absent, { ...options, rejected })
     if (absent.length < before) attempt = 0
@@ -70,13 +70,16 @@ export async function fetchAll(
   }
 }
 
-/** One request. Answers the error that cut it; what came before that is in the store. */
+/**
+ * One request. Answers the error that cut it, before which some may have come, and the keys of which
+ * it is not known that they are at the target.
+ */
 async function fetchOnce(
   target: FetchTarget,
   remote: Remote,
   keys: BlobKey[],
   options: Omit<FetchOptions, 'onSaved'> & { rejected: Map<string, ErrorData> },
-): Promise<ArtifactError | undefined> {
+): Promise<{ failure?: ArtifactError | undefined; left: BlobKey[] }> {
   const { entity, signal, rejected, onBytes } = options
   const wanted = new Set(keys.map(blobKeyString))
   let unasked: ArtifactError | undefined
@@ -99,15 +102,20 @@ async function fetchOnce(
   try {
     const records = countRecords(remote.fetch(entity, keys, { signal }), count)
     const received = await target.receive(records, { signal, accept })
-    for (const { key, error } of received.rejected) rejected.set(blobKeyString(key), error)
-    return unasked
+    for (const { key, error } of received.rejected) {
+      rejected.set(blobKeyString(key), error)
+      wanted.add(blobKeyString(key))
+    }
+    const left = wanted.size === 0 ? [] : keys.filter(key => wanted.has(blobKeyString(key)))
+    return { failure: unasked, left }
   } catch (error) {
     checkAborted(signal)
     if (!(error instanceof ArtifactError)) throw error
     onBytes(-counted)
-    const left = new Set((await target.listAbsent(keys)).map(blobKeyString))
-    for (const key of keys) if (!left.has(blobKeyString(key))) onBytes(key.size)
-    return error
+    const left = await target.listAbsent(keys)
+    const names = new Set(left.map(blobKeyString))
+    for (const key of keys) if (!names.has(blobKeyString(key))) onBytes(key.size)
+    return { failure: error, left }
   }
 }
 

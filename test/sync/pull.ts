@@ -63,6 +63,21 @@ t.test('a pulled version is here whole, and only what changed comes again', asyn
   t.same(await pullLatest(), { downloadedBytes: 0 })
 })
 
+t.test('what came is looked for once, when the version is complete', async t => {
+  const { here, there, pullLatest } = openPair(t)
+  const files = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`${n}.txt`, `file ${n}`]))
+  await logFiles(there, files)
+  const { catalog } = here
+  const locate = catalog.locate.bind(catalog)
+  let located = 0
+  catalog.locate = async refs => {
+    located += refs.filter(({ kind }) => kind === 'blob').length
+    return locate(refs)
+  }
+  await pullLatest()
+  t.equal(located, 300, 'before it is asked for, before it is kept, and at the end')
+})
+
 t.test('nothing appears when a blob is absent, and the path is named', async t => {
   const { here, there, remote, pullLatest } = openPair(t)
   await logFiles(there, { 'a.txt': 'a', 'lost.txt': 'lost' })
