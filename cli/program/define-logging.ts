@@ -1,4 +1,5 @@
 import { Option } from '@commander-js/extra-typings'
+import { startIngestThread } from '../../src/store/ingest-thread.js'
 import type { Context } from '../context.js'
 import { collect, jsonOption, parseCount } from './options.js'
 import type { Print, Program } from './program.js'
@@ -69,6 +70,7 @@ export function defineLogging(program: Program, context: Context, print: Print):
       if (paths.length === 0 && !options.remove) {
         command.error("error: missing required argument 'path[=name]'")
       }
+      startIngestThread()
       const { put } = await import('../commands/put.js')
       await print(put(paths, options, context))
     })

@@ -1,6 +1,7 @@
 import ignore from 'ignore'
 import { Later } from '../hash/task-worker.js'
 import type { BlobKind } from '../model/blob-key.js'
+import type { Algorithm } from '../model/digest.js'
 import type { FileColumns, FileIngester, Policy, ReadColumns } from './file-ingester.js'
 import { type ScannedFolder, type ScanRequest, scanFolder } from './scan-folder.js'
 
@@ -12,6 +13,18 @@ export type IngestTask =
   | { do: 'scan'; scan: ScanTask }
   | { do: 'store'; batch: number; keep: boolean[] }
   | { do: 'finish' }
+
+/** The first, and once. */
+export interface OpenIngest {
+  do: 'open'
+  home: string
+  storeId: string
+  /** For its temporary files. */
+  folder: string
+  algorithm: Algorithm
+}
+
+export type IngestMessage = IngestTask | OpenIngest
 
 export interface ScanTask
   extends Pick<ScanRequest, 'root' | 'home' | 'refuseLinks' | 'digestBytes'> {
@@ -58,7 +71,7 @@ function scanFolders({ folders, patterns, ...request }: ScanTask): ScannedFolder
 export function listMemory(answer: unknown): ArrayBuffer[] {
   if (Array.isArray(answer)) return answer.flatMap(item => buffersOf(item.block))
   // The digests stay, for the batch is not stored yet.
-  const { sizes, stats } = answer as Partial<ReadColumns>
+  const { sizes, stats } = (answer ?? {}) as Partial<ReadColumns>
   return buffersOf({ sizes, stats })
 }
 

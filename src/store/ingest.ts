@@ -2,14 +2,14 @@ import { availableParallelism } from 'node:os'
 import type { FolderCache } from '../catalog/caches.js'
 import { type Catalog, MAX_BATCH } from '../catalog/catalog.js'
 import { ArtifactError, isArtifactError, storeError } from '../errors.js'
-import { TaskWorker } from '../hash/task-worker.js'
 import type { BlobKind } from '../model/blob-key.js'
 import type { Algorithm, Digest } from '../model/digest.js'
 import { type BatchContents, claimContents, joinDigests, locateContents } from './batch-contents.js'
 import { Claims } from './claims.js'
 import { cutRuns } from './cut-runs.js'
 import type { FileColumns, Policy, Published, ReadColumns, ReadOutcome } from './file-ingester.js'
-import { buffersOf, type IngestTask, type ReadSoFar, type ScanTask } from './ingest-task.js'
+import { buffersOf, type ReadSoFar, type ScanTask } from './ingest-task.js'
+import { type IngestThread, takeIngestThread } from './ingest-thread.js'
 import type { ScannedFolder } from './scan-folder.js'
 import {
   type ReadFiles,
@@ -41,7 +41,7 @@ export interface StoredBytes {
 /** Work for a worker; `urgent` is what frees memory: reading before looking for more. */
 interface Job {
   urgent: boolean
-  run(worker: TaskWorker<IngestTask>): Promise<void>
+  run(worker: IngestThread): Promise<void>
   reject(error: unknown): void
 }
 
@@ -75,14 +75,14 @@ export class Ingest {
   readonly #options: IngestOptions
   readonly #queue: WaitingFile[] = []
   readonly #jobs: Job[] = []
-  readonly #claims: Claims<TaskWorker<IngestTask>>
+  readonly #claims: Claims<IngestThread>
   readonly #published: Published = { packs: [], objects: [] }
-  readonly #workers: { worker: TaskWorker<IngestTask>; batches: number }[] = []
+  readonly #workers: { worker: IngestThread; batches: number }[] = []
   readonly #running = new Set<Promise<unknown>>()
   readonly #publishing = new Set<Promise<void>>()
   readonly #folders: FolderCache[] = []
   #folder: Promise<WriterFolder> | undefined
-  #first: Promise<TaskWorker<IngestTask>> | undefined
+  #first: Promise<IngestThread> | undefined
   #spawning = 0
   #nextBatch = 0
   #failure: unknown
@@ -134,7 +134,7 @@ export class Ingest {
   /** Runs work on the next free worker. What it throws ends the ingest if it is the store's. */
   schedule<T>(work: (worker: IngestWorker) => Promise<T>, urgent = false): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const run = async (worker: TaskWorker<IngestTask>) => {
+      const run = async (worker: IngestThread) => {
         try {
           resolve(await work(this.#lend(worker)))
         } catch (error) {
@@ -147,7 +147,7 @@ export class Ingest {
     })
   }
 
-  #lend(worker: TaskWorker<IngestTask>): IngestWorker {
+  #lend(worker: IngestThread): IngestWorker {
     return {
       scan: scan => worker.run({ do: 'scan', scan }),
       store: async (columns, { mayHave, onRead }) => {
@@ -249,7 +249,7 @@ export class Ingest {
   }
 
   /** Begins the next piece of work on a worker; undefined when nothing waits. */
-  #next(worker: TaskWorker<IngestTask>): Promise<void> | undefined {
+  #next(worker: IngestThread): Promise<void> | undefined {
     const urgent = this.#jobs.findIndex(job => job.urgent)
     if (urgent >= 0) return this.#jobs.splice(urgent, 1)[0]!.run(worker)
     if (this.#queue.length > 0) return this.#storeFiles(worker, this.#queue.splice(0, BATCH_FILES))
@@ -269,18 +269,19 @@ export class Ingest {
   }
 
   /** A worker for what need not be spread; the first is made once, however many ask at once. */
-  async #anyWorker(): Promise<TaskWorker<IngestTask>> {
+  async #anyWorker(): Promise<IngestThread> {
     const [slot] = this.#workers
     if (slot) return slot.worker
     this.#first ??= this.#addWorker()
     return this.#first
   }
 
-  async #addWorker(): Promise<TaskWorker<IngestTask>> {
+  async #addWorker(): Promise<IngestThread> {
     const { home, storeId, algorithm } = this.#options
     const folder = await this.folder()
-    const url = new URL('./ingest-worker.js', import.meta.url)
-    const worker = new TaskWorker<IngestTask>(url, { home, storeId, folder, algorithm })
+    const worker = takeIngestThread()
+    const opened = worker.run({ do: 'open', home, storeId, folder, algorithm })
+    opened.catch(error => this.#fail(error))
     this.#workers.push({ worker, batches: 0 })
     return worker
   }
@@ -290,7 +291,7 @@ export class Ingest {
     void work.finally(() => this.#running.delete(work))
   }
 
-  async #storeFiles(worker: TaskWorker<IngestTask>, waiting: WaitingFile[]): Promise<void> {
+  async #storeFiles(worker: IngestThread, waiting: WaitingFile[]): Promise<void> {
     try {
       const read: ReadFiles = (files, onRead) => this.#readFiles(worker, files, onRead)
       const remember = (records: FolderCache[]) => this.rememberFolders(records)
@@ -303,7 +304,7 @@ export class Ingest {
   }
 
   async #readFiles(
-    worker: TaskWorker<IngestTask>,
+    worker: IngestThread,
     files: SourceFile[],
     onRead: (read: ReadSoFar) => void,
   ): ReturnType<ReadFiles> {
@@ -335,7 +336,7 @@ export class Ingest {
 
   /** Tells a worker which items of its batch are new. Claim and task are one step, unbroken. */
   async #keep(
-    worker: TaskWorker<IngestTask>,
+    worker: IngestThread,
     batch: number,
     contents: BatchContents,
     { mayHave = true }: { mayHave?: boolean } = {},
