@@ -1,3 +1,5 @@
+import { freeMemory } from '../hash/free-memory.js'
+
 const FIRST_SLOTS = 256
 
 /**
@@ -61,8 +63,10 @@ export class DigestSet {
   #grow(): void {
     const rows = new Uint8Array(this.#rows.length * 2)
     rows.set(this.#rows)
+    const slots = new Uint32Array(this.#slots.length * 2)
+    freeMemory([this.#rows, this.#slots])
     this.#rows = rows
-    this.#slots = new Uint32Array(this.#slots.length * 2)
+    this.#slots = slots
     const mask = this.#slots.length - 1
     for (let row = 1; row <= this.#size; row += 1) {
       let slot = hashAt(rows, (row - 1) * this.#width) & mask

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DirectWriter } from '../disk/direct-writer.js'
 import { publishFiles } from '../disk/publish.js'
 import { ArtifactError, type ErrorData } from '../errors.js'
+import { freeMemory } from '../hash/free-memory.js'
 import { type Hasher, hashBytes } from '../hash/hasher.js'
 import type { BlobKey, BlobKind } from '../model/blob-key.js'
 import {
@@ -226,9 +227,9 @@ export class FileIngester {
         published.objects.push(item.key)
       }
     }
-    this.#batches.get(batch)?.forEach((item, index) => {
-      if (item) storeHeld(item, index)
-    })
+    const held = this.#batches.get(batch) ?? []
+    for (const [index, item] of held.entries()) if (item) storeHeld(item, index)
+    freeMemory(held.flatMap(item => (item?.in === 'memory' ? [item.bytes] : [])))
     this.#batches.delete(batch)
     const tree = this.#trees.get(batch)
     if (tree) {
@@ -237,6 +238,7 @@ export class FileIngester {
         if ('in' in content) storeHeld(content, index)
         else if (keep[index]) this.#append({ kind: 'blob', algorithm, digest }, content, full)
       })
+      freeMemory([tree.digests])
       this.#trees.delete(batch)
       this.#arenas.push(tree.arena)
     }
@@ -247,8 +249,7 @@ export class FileIngester {
 
   /** Makes all durable that was stored. */
   async finish(): Promise<Published> {
-    const full = this.#pack ? [this.#finishPack(this.#pack)] : []
-    const packs = await Promise.all(full)
+    const packs = this.#pack ? [await this.#finishPack(this.#pack)] : []
     // What they published, they answer themselves.
     await Promise.allSettled(this.#storing)
     return { packs, objects: [] }

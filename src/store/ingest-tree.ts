@@ -148,7 +148,7 @@ class TreeIngest {
       await all<unknown>([read, ...below])
       await this.#remember(folders, scanned, await read)
       // Given back now: as garbage they would wait for a collection of all, 24 MB a million files.
-      freeMemory(scanned.map(({ block }) => block.stats))
+      freeMemory(scanned.flatMap(({ block: { stats, known } }) => [stats, known]))
       return await Promise.all(
         scanned.map(async ({ block, folders: children }, index) => {
           const nodes = await below[index]!
@@ -294,6 +294,7 @@ class TreeIngest {
       done.newFiles += 1
       done.newBytes += size
     })
+    freeMemory([sizes, stats, digests])
     this.#tell(done)
   }
 

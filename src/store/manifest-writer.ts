@@ -1,4 +1,5 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
+import { freeMemory } from '../hash/free-memory.js'
 import type { Hasher } from '../hash/hasher.js'
 import { manifestDigestHeader, manifestDigestLine } from '../model/artifact-digest.js'
 import { ByteBuffer } from '../model/byte-buffer.js'
@@ -127,5 +128,6 @@ export class ManifestWriter {
     parts.forEach(({ at, bytes, count }, index) => {
       this.#pieces[at] = { digest: stored[index]!.digest, size: bytes.length, count }
     })
+    freeMemory(bytes)
   }
 }

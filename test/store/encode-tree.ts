@@ -62,6 +62,25 @@ for (const algorithm of Object.keys(ALGORITHMS) as Algorithm[]) {
   })
 }
 
+t.test('what was stored of a manifest takes no memory any more', async t => {
+  const given: Uint8Array[] = []
+  const addBytes = async (_kind: string, parts: Uint8Array[]) => {
+    given.push(...parts)
+    return parts.map(() => ({ digest: 'xxh128:' as const, isNew: true }))
+  }
+  const hasher = await createHasher('xxh128')
+  hasher.init()
+  const writer = new ManifestWriter({ addBytes }, hasher)
+  await writer.addRun({ prefix: 'a/', ...makeNode(3000, 'xxh128', []).files })
+  const { pieces } = await writer.end()
+  t.ok(given.length > 1)
+  t.same(
+    given.map(part => part.length),
+    given.map(() => 0),
+  )
+  t.ok(pieces.every(({ size }) => size > 0))
+})
+
 t.test('a path that no artifact can hold is refused', async t => {
   const refused = { code: 'INVALID_PATH' }
   const writeNode = (node: FolderNode, prefix: string) =>

@@ -18,7 +18,13 @@ const hasher = await createHasher('xxh128')
 
 /** A folder with a file as it was scanned, and what reads it afterwards. */
 function scan(t: Test, size: number) {
-  const root = t.testdir({ data: { file: 'o'.repeat(size) }, folder: {}, other: 'other', tmp: {} })
+  const root = t.testdir({
+    data: { file: 'o'.repeat(size) },
+    folder: {},
+    other: 'other',
+    home: { packs: {} },
+    tmp: {},
+  })
   const data = join(root, 'data')
   const home = join(root, 'home')
   const options = { root: data, folder: '', ancestors: [data], home, rules: undefined }
@@ -28,7 +34,7 @@ function scan(t: Test, size: number) {
   const ingester = new FileIngester({ home, storeId: '00'.repeat(16), folder, hasher })
   const columns = { folders: [{ path: `${data}/`, names }], sizes, stats }
   const read = () => ingester.readColumns(0, columns)
-  return { root, file: join(data, 'file'), read }
+  return { root, file: join(data, 'file'), read, ingester }
 }
 
 /** What may happen to a file after its folder was looked through; the code it comes to, if any. */
@@ -87,3 +93,16 @@ for (const size of [1000, 2 * LARGE_BYTES]) {
     })
   }
 }
+
+t.test('bytes that were stored, or are not to be, take no memory any more', async t => {
+  const { ingester } = scan(t, 1000)
+  const parts = [1, 2].map(byte => new Uint8Array(1000).fill(byte))
+  ingester.readBytes(1, 'piece', parts)
+  await ingester.store(1, [true, false])
+  t.same(
+    parts.map(part => part.length),
+    [0, 0],
+  )
+  const { packs } = await ingester.finish()
+  t.equal(packs.length, 1)
+})
