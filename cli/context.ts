@@ -21,7 +21,7 @@ export interface Result {
   exitCode?: number
 }
 
-/** Most commands have nothing to do while the catalog works, and spare its thread. */
+/** A command that is short, or waits for the catalog, spares its thread; one that works beside it for long does not. */
 export function openContext(
   { env }: Context,
   {

@@ -11,7 +11,7 @@ export async function cacheClean(
   { max, dryRun = false }: { max?: number; dryRun?: boolean },
   context: Context,
 ): Promise<Result> {
-  const workspace = openContext(context)
+  const workspace = openContext(context, { hostPlace: 'thread' })
   const { settings, store } = workspace
   const why = max === undefined ? undefined : whyOffline(workspace)
   const openRemote = await remoteOpener(workspace, { retries: RETRIES })

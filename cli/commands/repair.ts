@@ -14,7 +14,7 @@ export async function repair(
   _options: Record<never, never>,
   context: Context,
 ): Promise<Result> {
-  const workspace = openContext(context)
+  const workspace = openContext(context, { hostPlace: 'thread' })
   const { settings, store } = workspace
   const { signal, onProgress } = context
   checkWritable(store.home)

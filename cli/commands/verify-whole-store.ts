@@ -7,7 +7,7 @@ export async function verifyWholeStore(
   { restart }: { restart?: boolean },
   context: Context,
 ): Promise<Result> {
-  const { store } = openContext(context)
+  const { store } = openContext(context, { hostPlace: 'thread' })
   const { signal, onProgress } = context
   const began = Date.now()
   let bytesBefore: number | undefined
