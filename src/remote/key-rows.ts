@@ -1,12 +1,6 @@
 import { ArtifactError } from '../errors.js'
 import type { BlobKey, BlobKind } from '../model/blob-key.js'
-import {
-  ALGORITHMS,
-  algorithmById,
-  algorithmOf,
-  digestBytes,
-  digestFromBytes,
-} from '../model/digest.js'
+import { ALGORITHMS, algorithmById, algorithmOf, hexOf } from '../model/digest.js'
 import { KIND_NUMBERS, MAX_DIGEST_BYTES } from '../pack/format.js'
 import { MAX_KEYS } from './messages.js'
 
@@ -25,16 +19,17 @@ const KINDS = new Map<number, BlobKind>(
 /** @throws `TypeError` for more than {@link MAX_KEYS}. */
 export function encodeKeyRows(keys: BlobKey[]): Buffer {
   if (keys.length > MAX_KEYS) throw new TypeError(`at most ${MAX_KEYS} keys a call`)
-  return Buffer.concat(
-    keys.map(({ kind, digest, size }) => {
-      const row = Buffer.alloc(FIXED_BYTES + ALGORITHMS[algorithmOf(digest)].bytes)
-      row[0] = KIND_NUMBERS[kind]
-      row[1] = ALGORITHMS[algorithmOf(digest)].id
-      digestBytes(digest).copy(row, 2)
-      row.writeBigUInt64LE(BigInt(size), row.length - 8)
-      return row
-    }),
-  )
+  const rows = Buffer.allocUnsafe(keys.length * (FIXED_BYTES + MAX_DIGEST_BYTES))
+  let end = 0
+  for (const { kind, digest, size } of keys) {
+    const { bytes, id } = ALGORITHMS[algorithmOf(digest)]
+    rows[end] = KIND_NUMBERS[kind]
+    rows[end + 1] = id
+    end += 2 + rows.write(hexOf(digest), end + 2, bytes, 'hex')
+    end = rows.writeUInt32LE(size >>> 0, end)
+    end = rows.writeUInt32LE(Math.floor(size / 2 ** 32), end)
+  }
+  return rows.subarray(0, end)
 }
 
 /**
@@ -47,23 +42,18 @@ export function decodeKeyRows(bytes: Buffer): BlobKey[] {
     if (keys.length === MAX_KEYS) {
       throw new ArtifactError('REQUEST_TOO_LARGE', `more than ${MAX_KEYS} keys`)
     }
-    const { key, length } = decodeRow(bytes.subarray(at), keys.length)
-    keys.push(key)
-    at += length
+    const row = keys.length
+    const kind = KINDS.get(bytes[at]!)
+    if (!kind) throw invalidRow(row, `unknown kind ${bytes[at]}`)
+    const algorithm = findAlgorithm(bytes[at + 1] ?? 0, row)
+    const end = at + 2 + ALGORITHMS[algorithm].bytes
+    if (bytes.length < end + 8) throw invalidRow(row, 'cut')
+    const size = bytes.readUInt32LE(end) + bytes.readUInt32LE(end + 4) * 2 ** 32
+    if (!Number.isSafeInteger(size)) throw invalidRow(row, 'a size beyond 2^53')
+    keys.push({ kind, digest: `${algorithm}:${bytes.toString('hex', at + 2, end)}`, size })
+    at = end + 8
   }
   return keys
-}
-
-function decodeRow(bytes: Buffer, row: number): { key: BlobKey; length: number } {
-  const kind = KINDS.get(bytes[0] ?? 0)
-  if (!kind) throw invalidRow(row, `unknown kind ${bytes[0]}`)
-  const algorithm = findAlgorithm(bytes[1] ?? 0, row)
-  const end = 2 + ALGORITHMS[algorithm].bytes
-  if (bytes.length < end + 8) throw invalidRow(row, 'cut')
-  const size = Number(bytes.readBigUInt64LE(end))
-  if (!Number.isSafeInteger(size)) throw invalidRow(row, 'a size beyond 2^53')
-  const digest = digestFromBytes(algorithm, bytes.subarray(2, end))
-  return { key: { kind, digest, size }, length: end + 8 }
 }
 
 function findAlgorithm(id: number, row: number) {

@@ -151,7 +151,8 @@ async function* openRun(
   // Records that touch each other go out together.
   let from = 0
   let to = 0
-  for (const { key, place, start, length } of run.records) {
+  for (const { blob, start, length } of run.records) {
+    const { key, place } = blob
     try {
       if ('error' in read) throw read.error
       check(bytes.subarray(start, start + length), { key, ...place })

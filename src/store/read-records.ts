@@ -44,8 +44,8 @@ export function readRecords<Item extends PlainRecord>(
     for (const record of run.records) {
       const bytes =
         there instanceof Error ? there : attempt(() => verify(there, record, { hasher, checksums }))
-      if (bytes instanceof Error) lose(record, blobError(bytes, record.key))
-      else use(record, bytes)
+      if (bytes instanceof Error) lose(record.blob, blobError(bytes, record.blob.key))
+      else use(record.blob, bytes)
     }
   }
 }
@@ -61,7 +61,7 @@ function attempt<T>(work: () => T): T | Error {
 /** The bytes of a blob. @throws `BLOB_DAMAGED` */
 function verify(
   run: Buffer,
-  { key, place, start, length }: RunRecord,
+  { blob: { key, place }, start, length }: RunRecord,
   { hasher, checksums }: { hasher: Hasher; checksums: boolean },
 ): Uint8Array {
   const open = checksums ? checkRecord : openRecord

@@ -20,7 +20,8 @@ export interface PackedBlob {
 }
 
 /** A record of a run: where it lies in the bytes that were read. */
-export type RunRecord<Blob extends PackedBlob = PackedBlob> = Blob & {
+export interface RunRecord<Blob extends PackedBlob = PackedBlob> {
+  blob: Blob
   start: number
   length: number
 }
@@ -51,10 +52,10 @@ export function* planRuns<Blob extends PackedBlob>(
     const fits = run?.packId === packId && start - run.length <= GAP_BYTES
     if (!run || !fits || start + length > RUN_BYTES) {
       if (run) yield run
-      run = { packId, offset, length, records: [{ ...blob, start: 0, length }] }
+      run = { packId, offset, length, records: [{ blob, start: 0, length }] }
     } else {
       run.length = Math.max(run.length, start + length)
-      run.records.push({ ...blob, start, length })
+      run.records.push({ blob, start, length })
     }
   }
   if (run) yield run
@@ -71,7 +72,7 @@ export function readRunSync(home: string, run: PackRun, buffer: Buffer): Buffer 
       closeSync(fd)
     }
   } catch (error) {
-    throw blobError(error, run.records[0]!.key)
+    throw blobError(error, run.records[0]!.blob.key)
   }
 }
 
@@ -80,7 +81,7 @@ export function readRunSync(home: string, run: PackRun, buffer: Buffer): Buffer 
  * @throws `BLOB_MISSING` when the pack is gone, `STORE_FAILED`.
  */
 export async function readRun(home: string, run: PackRun): Promise<Buffer> {
-  const { key } = run.records[0]!
+  const { key } = run.records[0]!.blob
   try {
     const fd = openSync(packPath(home, run.packId), 'r')
     try {
