@@ -21,7 +21,6 @@ export class BatchJudge {
   }
 
   pays(parts: BatchPart[]): boolean {
-    if (parts.some(part => 'plain' in part && part.keys.some(({ pays }) => pays))) return true
     const bodies = parts.flatMap(listBodies)
     const samples = this.#failures < PATIENCE ? SAMPLES : FEW_SAMPLES
     const step = Math.max(1, bodies.length / samples)
@@ -35,13 +34,13 @@ export class BatchJudge {
   }
 }
 
-/** The plain bytes of its records, but for those of which it was found that it does not pay. */
+/** The plain bytes of its records. */
 function listBodies(part: BatchPart): Uint8Array[] {
   const bodies: Uint8Array[] = []
   if ('plain' in part) {
     let at = 0
-    for (const { size, pays } of part.keys) {
-      if (pays !== false) bodies.push(part.plain.subarray(at, at + size))
+    for (const { size } of part.keys) {
+      bodies.push(part.plain.subarray(at, at + size))
       at += size
     }
     return bodies

@@ -21,16 +21,16 @@ const SAMPLE_BYTES = 4096
 /** A record is compressed if that makes it shorter than this share of itself. */
 const WORTH = 0.92
 
-/** A record of plain bytes; whether compressing it pays was judged before, if that is said. */
-export interface PlainKey extends BlobKey {
-  pays?: boolean
-}
-
 /** What a batch is made of: whole records as they lie in a pack, or the bytes of new ones. */
 export type BatchPart =
   | { encoded: Uint8Array }
   /** The bytes of the keys lie one after another. */
-  | { keys: PlainKey[]; plain: Uint8Array }
+  | PlainPart
+
+interface PlainPart {
+  keys: BlobKey[]
+  plain: Uint8Array
+}
 
 export interface EncodedBatch {
   /** Whole records, in the order of the parts. */
@@ -41,21 +41,49 @@ export interface EncodedBatch {
 
 /** The records of parts as they are, without a copy of their bytes. */
 export function encodeAsIs(parts: BatchPart[]): Uint8Array[] {
-  return parts.flatMap(part =>
-    'plain' in part ? encodePlain(part.keys, part.plain).encoded : part.encoded,
-  )
+  return parts.flatMap(part => ('plain' in part ? encodePlain(part) : part.encoded))
 }
 
-/** The records of plain bytes as they are, without a copy of these. */
-export function encodePlain(keys: PlainKey[], plain: Uint8Array): EncodedBatch {
-  const encoded: Uint8Array[] = []
+function encodePlain({ keys, plain }: PlainPart): Uint8Array[] {
+  let at = 0
+  return keys.flatMap(key => {
+    const body = plain.subarray(at, at + key.size)
+    at += key.size
+    return encodeRecord(headerOf(key, { encoding: 0, storedLength: key.size }), body)
+  })
+}
+
+/**
+ * Lays records out, as they lie in a pack, whose bodies are still to come.
+ * @param memory is written to from its start.
+ */
+export function layOutRecords(keys: BlobKey[], memory: Buffer): RecordLayout {
+  const bodies: Buffer[] = []
   let at = 0
   for (const key of keys) {
-    const body = plain.subarray(at, at + key.size)
-    encoded.push(...encodeRecord(headerOf(key, { encoding: 0, storedLength: key.size }), body))
-    at += key.size
+    const header = writeRecordHeader(headerOf(key, { encoding: 0, storedLength: key.size }))
+    memory.set(header, at)
+    const start = at + header.length
+    bodies.push(memory.subarray(start, start + key.size))
+    at = start + key.size + RECORD_TRAILER_BYTES
   }
-  return { encoded, storedLength: at }
+  const encoded = memory.subarray(0, at)
+  const seal = () => {
+    for (const body of bodies) {
+      const end = body.byteOffset - memory.byteOffset + body.length
+      memory.writeUInt32LE(crc32(body), end)
+    }
+  }
+  return { encoded, bodies, seal }
+}
+
+export interface RecordLayout {
+  /** All of them, once they are sealed. */
+  encoded: Buffer
+  /** To be filled. */
+  bodies: Buffer[]
+  /** Writes their checksums. */
+  seal(): void
 }
 
 /**
@@ -105,12 +133,12 @@ export class BatchEncoder {
     target.add(bytes.subarray(unchanged))
   }
 
-  #encodeNew({ keys, plain }: { keys: PlainKey[]; plain: Uint8Array }, target: Target): void {
+  #encodeNew({ keys, plain }: PlainPart, target: Target): void {
     let at = 0
     for (const key of keys) {
-      const { size, pays } = key
+      const { size } = key
       const body = plain.subarray(at, at + size)
-      const frame = pays !== false ? this.#compress(body, pays) : undefined
+      const frame = this.#compress(body)
       const stored = frame ?? body
       const storedLength = stored.length
       target.storedLength += storedLength
@@ -119,11 +147,10 @@ export class BatchEncoder {
     }
   }
 
-  /** @param pays what a sample said, if it was asked. */
-  #compress(plain: Uint8Array, pays?: boolean): Uint8Array | undefined {
+  #compress(plain: Uint8Array): Uint8Array | undefined {
     if (plain.length < MIN_BYTES || plain.length > MAX_FRAME_CONTENT) return undefined
     return this.#records.ask(() => {
-      const frame = pays || this.#pays(plain) ? this.#zstd.compress(plain) : undefined
+      const frame = this.#pays(plain) ? this.#zstd.compress(plain) : undefined
       return frame && frame.length < plain.length * WORTH ? frame : undefined
     })
   }

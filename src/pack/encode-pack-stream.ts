@@ -7,13 +7,14 @@ import { type Encoding, encodePackHeader, encodeRecordHeader } from './format.js
 const CHUNK_BYTES = 128 << 10
 /** Longer parts go out as they are: copying them takes longer than a write more. */
 const LONG_BYTES = 32 << 10
+const SPACE_BYTES = CHUNK_BYTES + LONG_BYTES
 
 export interface WireRecord {
   key: BlobKey
   /** Default 0. */
   encoding?: Encoding
   storedLength: number
-  /** The stored bytes. A buffer that was handed over must not be written to again. */
+  /** The stored bytes. */
   body: Uint8Array | AsyncIterable<Uint8Array>
 }
 
@@ -29,8 +30,9 @@ export interface WireRun {
 export type WireItem = WireRecord | WireRun
 
 /**
- * Writes a wire pack: a header, the records in the order given, and the `end` record. Each item
- * is asked for when the one before it has gone out, small ones in chunks of about 128 KiB.
+ * Writes a wire pack: a header, the records in the order given, and the `end` record, small ones in
+ * chunks of about 128 KiB. An item is asked for when the memory of the one before it was given out and
+ * the next part asked for, or is not needed any more.
  *
  * @throws `BLOB_DAMAGED` if a body is not `storedLength` bytes long; the pack is then cut, which
  *   its reader notices.
@@ -38,22 +40,27 @@ export type WireItem = WireRecord | WireRun
 export async function* encodePackStream(
   items: AsyncIterable<WireItem> | Iterable<WireItem>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let waiting: Uint8Array[] = []
-  let length = 0
+  let space = Buffer.allocUnsafe(SPACE_BYTES)
+  let start = 0
+  let end = 0
   for await (const part of encodeParts(items)) {
     const long = part.length >= LONG_BYTES
     if (!long) {
-      waiting.push(part)
-      length += part.length
+      if (end + part.length > space.length) {
+        space = Buffer.concat([space.subarray(start, end)], SPACE_BYTES)
+        end -= start
+        start = 0
+      }
+      space.set(part, end)
+      end += part.length
     }
-    if (length >= CHUNK_BYTES || (long && length > 0)) {
-      yield Buffer.concat(waiting, length)
-      waiting = []
-      length = 0
+    if (end - start >= CHUNK_BYTES || (long && end > start)) {
+      yield space.subarray(start, end)
+      start = end
     }
     if (long) yield part
   }
-  yield Buffer.concat(waiting, length)
+  yield space.subarray(start, end)
 }
 
 async function* encodeParts(

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { Readable } from 'node:stream'
 import got, { type Request, type Response } from 'got'
 import type { z } from 'zod'
 import type { RemoteMark } from '../catalog/catalog.js'
@@ -31,6 +30,7 @@ export interface HttpRequest {
   query?: Record<string, string>
   /** Content type of `body`. */
   type?: string
+  /** Each part is asked for when the one before it has gone out. */
   body?: Buffer | string | AsyncIterable<Uint8Array>
   signal?: AbortSignal
   /** As in `CallOptions`. */
@@ -110,12 +110,9 @@ export class HttpTransport {
     const upload =
       body === undefined || isWhole
         ? body
-        : Readable.from(
-            watchErrors(limit ? limit.pass(body, signal) : body, error => {
-              failure = { error }
-            }),
-            { objectMode: false },
-          )
+        : watchErrors(limit ? limit.pass(body, signal) : body, error => {
+            failure = { error }
+          })
     const stream = got.stream(url, {
       method,
       headers: {

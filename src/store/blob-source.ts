@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, read as readCallback } from 'node:fs'
+import { closeSync, fstatSync, openSync, readv } from 'node:fs'
 import { promisify } from 'node:util'
 import { ArtifactError, storeError } from '../errors.js'
 import type { Hasher } from '../hash/hasher.js'
@@ -13,7 +13,7 @@ import { verifyParts } from './verify-parts.js'
 /** Read at once. */
 const STEP_BYTES = 1024 * 1024
 
-const readFile = promisify(readCallback)
+const readMany = promisify(readv)
 
 export type FilePlace = BlobPlace & { in: 'object' | 'external' }
 
@@ -57,19 +57,21 @@ export class BlobSource {
     return new ArtifactError('BLOB_DAMAGED', message, { details: { ...this.key } })
   }
 
-  /** Bytes from `start`; fewer only at the end of the file. */
-  async read(start: number, length: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafeSlow(length)
+  /**
+   * Reads bytes from `start` into buffers, one after another.
+   * @returns how many; fewer than there is room for only at the end of the file.
+   */
+  async fill(buffers: Buffer[], start: number): Promise<number> {
     let done = 0
-    while (done < length) {
-      const step = readFile(this.#fd, bytes, done, length - done, start + done)
-      const { bytesRead } = await step.catch(error => {
+    for (let rest = buffers; rest.length > 0; ) {
+      const { bytesRead } = await readMany(this.#fd, rest, start + done).catch(error => {
         throw this.#explain(error)
       })
       if (bytesRead === 0) break
       done += bytesRead
+      rest = skipBytes(rest, bytesRead)
     }
-    return bytes.subarray(0, done)
+    return done
   }
 
   /** All bytes, which are right if it ends without an error. @throws as the constructor. */
@@ -84,10 +86,11 @@ export class BlobSource {
 
   async *#steps(): AsyncGenerator<Uint8Array, void, undefined> {
     for (let done = 0; done < this.key.size; ) {
-      const part = await this.read(done, Math.min(STEP_BYTES, this.key.size - done))
-      if (part.length === 0) return
-      yield part
-      done += part.length
+      const part = Buffer.allocUnsafeSlow(Math.min(STEP_BYTES, this.key.size - done))
+      const length = await this.fill([part], done)
+      if (length === 0) return
+      yield part.subarray(0, length)
+      done += length
     }
   }
 
@@ -103,4 +106,14 @@ function openObject(path: string, key: BlobKey): number {
   } catch (error) {
     throw blobError(error, key)
   }
+}
+
+function skipBytes(buffers: Buffer[], length: number): Buffer[] {
+  let skipped = 0
+  while (buffers[skipped] && buffers[skipped]!.length <= length) {
+    length -= buffers[skipped]!.length
+    skipped += 1
+  }
+  const [first, ...others] = buffers.slice(skipped)
+  return first ? [first.subarray(length), ...others] : []
 }

@@ -1,10 +1,5 @@
-import {
-  type BatchPart,
-  type EncodedBatch,
-  encodeAsIs,
-  encodePlain,
-  type PlainKey,
-} from '../pack/encode-batch.js'
+import type { BlobKey } from '../model/blob-key.js'
+import { type BatchPart, type EncodedBatch, encodeAsIs } from '../pack/encode-batch.js'
 import type { WireItem, WireRecord, WireRun } from '../pack/encode-pack-stream.js'
 import type { WirePool } from './wire-pool.js'
 
@@ -14,24 +9,18 @@ const BATCH_PARTS = 1024
 /** Tasks that wait or run for each thread, so that none of them is idle. */
 const BATCHES_A_THREAD = 2
 
-/** The bytes of records that lie one after another, handed over with the memory they lie in. */
-export interface PlainRun {
-  keys: PlainKey[]
-  plain: Uint8Array
-}
-
-export type RunSource = (WireItem | PlainRun) & {
+export type RunSource = WireItem & {
+  /** Whether compressing something of it pays, if it was judged before. */
+  pays?: boolean
   /** Called when it has gone out. A long body is counted as it is read. */
   onSent?: () => void
 }
 
-/** It goes out as it is. */
-type ReadyItem = WireItem & { onSent?: () => void }
-
 interface Batch {
-  keys: PlainKey[]
+  keys: BlobKey[]
   parts: BatchPart[]
   bytes: number
+  pays: boolean
   /** Of the bodies as they are, added up. */
   storedLength: number
   onSent: (() => void)[]
@@ -80,18 +69,18 @@ export async function* encodeRuns(
 }
 
 async function encode(
-  { parts, storedLength }: Batch,
+  { parts, pays, storedLength }: Batch,
   pool: WirePool,
   compress: boolean,
 ): Promise<EncodedBatch> {
-  if (compress && (await pool.pays(parts))) return pool.encode(parts)
+  if (compress && (pays || (await pool.pays(parts)))) return pool.encode(parts)
   return { encoded: encodeAsIs(parts), storedLength }
 }
 
 /** Short records in batches, and the others one by one. */
 async function* cutBatches(
   items: AsyncIterable<RunSource>,
-): AsyncGenerator<Batch | ReadyItem, void, undefined> {
+): AsyncGenerator<Batch | RunSource, void, undefined> {
   let batch = emptyBatch()
   for await (const item of items) {
     const short = isBatched(item)
@@ -101,25 +90,20 @@ async function* cutBatches(
       yield batch
       batch = emptyBatch()
     }
-    if (!short) yield asItIs(item)
+    if (!short) yield item
   }
   if (batch.parts.length > 0) yield batch
 }
 
 function emptyBatch(): Batch {
-  return { keys: [], parts: [], bytes: 0, storedLength: 0, onSent: [] }
+  return { keys: [], parts: [], bytes: 0, pays: false, storedLength: 0, onSent: [] }
 }
 
-type BatchedItem = (WireRun | PlainRun | ShortRecord) & { onSent?: () => void }
+type BatchedItem = RunSource & (WireRun | ShortRecord)
 
-/** Of plain bytes it may be known that compressing them pays nowhere: then there is nothing to do. */
+/** Where it is known that compressing pays nowhere there is nothing to do. */
 function isBatched(item: RunSource): item is BatchedItem {
-  if ('plain' in item) return item.keys.some(({ pays }) => pays !== false)
-  return 'encoded' in item || isShort(item)
-}
-
-function asItIs(item: RunSource): ReadyItem {
-  return 'plain' in item ? { ...item, ...encodePlain(item.keys, item.plain) } : item
+  return item.pays !== false && ('encoded' in item || isShort(item))
 }
 
 type ShortRecord = WireRecord & { body: Uint8Array }
@@ -130,6 +114,7 @@ function isShort(record: WireRecord): record is ShortRecord {
 
 function addTo(batch: Batch, item: BatchedItem): void {
   if (item.onSent) batch.onSent.push(item.onSent)
+  batch.pays ||= item.pays === true
   if ('encoded' in item) {
     for (const key of item.keys) batch.keys.push(key)
     for (const encoded of item.encoded) {
@@ -140,10 +125,9 @@ function addTo(batch: Batch, item: BatchedItem): void {
     return
   }
   // A body may lie in memory that it shares.
-  const { keys, plain } =
-    'plain' in item ? item : { keys: [item.key], plain: new Uint8Array(item.body) }
-  batch.keys.push(...keys)
-  batch.parts.push({ keys, plain })
+  const plain = new Uint8Array(item.body)
+  batch.keys.push(item.key)
+  batch.parts.push({ keys: [item.key], plain })
   batch.bytes += plain.length
   batch.storedLength += plain.length
 }

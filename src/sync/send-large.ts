@@ -1,8 +1,11 @@
 import { Readable } from 'node:stream'
+import { MIN_CHUNK } from '../chunk/find-cut.js'
 import { encodeChunks, Recipe } from '../chunk/recipe.js'
 import { withHasher } from '../hash/hasher.js'
 import { blobKeyString } from '../model/blob-key.js'
 import { algorithmOf, type Digest } from '../model/digest.js'
+import { layOutRecords } from '../pack/encode-batch.js'
+import { MAX_DIGEST_BYTES, RECORD_HEADER_BYTES, RECORD_TRAILER_BYTES } from '../pack/format.js'
 import type { BlobSource } from '../store/blob-source.js'
 import type { JudgedChunk } from '../store/cut-file.js'
 import { quarantineKeys } from '../store/quarantine.js'
@@ -21,6 +24,9 @@ import { throwRejection } from './throw-rejection.js'
 const GROUP_BYTES = 64 * 1024 * 1024
 /** Chunks that lie beside each other are read together up to so many bytes. */
 const READ_BYTES = 1024 * 1024
+/** What their records have beside their bytes. */
+const FRAME_BYTES =
+  (RECORD_HEADER_BYTES + MAX_DIGEST_BYTES + RECORD_TRAILER_BYTES) * (READ_BYTES / MIN_CHUNK + 1)
 /** Digests that are remembered as sent, so that repeated chunks go once: about 100 MB. */
 const MAX_REMEMBERED = 1_000_000
 
@@ -95,6 +101,8 @@ class LargeSender {
   readonly #blobs: LargeBlob[]
   readonly #counter: PackCounter
   readonly #gone = new Set<Digest>()
+  /** Memory of runs that have gone out. */
+  readonly #free: Buffer[] = []
   #rows: Buffer[] = []
   #bytes = 0
 
@@ -142,11 +150,19 @@ class LargeSender {
   async *#sendPart(part: CutPart, missing: Set<Digest>): AsyncGenerator<RunSource> {
     const { source, chunks, isLast } = part
     const blob = this.#blobs[this.sent.length]!
-    for (const run of this.#findRuns(part, missing)) {
-      const length = run.keys.reduce((sum, { size }) => sum + size, 0)
-      const plain = await source.read(run.start, length)
-      if (plain.length < length) throw source.damaged()
-      yield { keys: run.keys, plain, onSent: () => this.#counter.count(blob.meter, length) }
+    for (const { keys, start } of this.#findRuns(part, missing)) {
+      const length = keys.reduce((sum, { size }) => sum + size, 0)
+      const memory = this.#free.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES + FRAME_BYTES)
+      const { encoded, bodies, seal } = layOutRecords(keys, memory)
+      if ((await source.fill(bodies, start)) < length) throw source.damaged()
+      seal()
+      const onSent = () => {
+        this.#counter.count(blob.meter, length)
+        // It is gone if it was handed to another thread.
+        if (memory.length > 0) this.#free.push(memory)
+      }
+      const pays = keys.some(key => key.pays)
+      yield { keys, encoded: [encoded], storedLength: length, pays, onSent }
       this.#bytes += length
     }
     this.#rows.push(encodeChunks(chunks))
