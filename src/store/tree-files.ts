@@ -12,7 +12,7 @@ import {
 import { dirname, join } from 'node:path'
 import type { PlacedKey } from '../catalog/catalog.js'
 import { ArtifactError, type ErrorData, storeError, systemCode } from '../errors.js'
-import { type Hasher, type HasherSet, hashBytes } from '../hash/hasher.js'
+import { type HasherSet, hashBytes } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Algorithm, algorithmOf, type Digest } from '../model/digest.js'
 import { objectPath } from '../model/home.js'
@@ -74,7 +74,7 @@ export async function writeTree(
   items: PlacedItem[],
   writing: Writing,
 ): Promise<(ErrorData | null)[]> {
-  const { home, hashers, link, unseen } = writing
+  const { home, link, unseen } = writing
   const losses: (ErrorData | null)[] = items.map(() => null)
   await readPlain(items, writing, {
     checksums: false,
@@ -87,16 +87,14 @@ export async function writeTree(
   const shared: Digest[] = []
   for (const [index, item] of items.entries()) {
     if (!isShared(link) || item.place.in !== 'object') continue
-    const hasher = await hashers.get(algorithmOf(item.digest))
-    losses[index] = await listLoss(() => checkObject(item, { ...writing, hasher }))
+    losses[index] = await listLoss(() => checkObject(item, writing))
     if (!losses[index]) shared.push(item.digest)
   }
   exposeObjects(home, shared)
   for (const [index, item] of items.entries()) {
     if (losses[index] || isPlain(item)) continue
-    const hasher = await hashers.get(algorithmOf(item.digest))
     const target = placeFile(paths, item, unseen)
-    losses[index] = await listLoss(() => writeEntry(item, { ...writing, hasher, ...target }))
+    losses[index] = await listLoss(() => writeEntry(item, { ...writing, ...target }))
   }
   return losses
 }
@@ -176,7 +174,7 @@ async function listLoss(work: () => Promise<void>): Promise<ErrorData | null> {
   }
 }
 
-type WritingEntry = Writing & TargetFile & { hasher: Hasher }
+type WritingEntry = Writing & TargetFile
 
 async function writeEntry(item: PlacedItem, writing: WritingEntry): Promise<void> {
   const { file, temporary } = writing
@@ -204,7 +202,7 @@ function dropFailed(error: unknown, { file, temporary }: TargetFile): ArtifactEr
 
 /** Makes the new file `temporary`. */
 async function fillFile(item: PlacedItem, { temporary, ...writing }: WritingEntry): Promise<void> {
-  const { home, hasher, linker, link } = writing
+  const { home, hashers, linker, link } = writing
   const object = item.place.in === 'object' ? objectPath(home, item.digest) : undefined
   if (object && isShared(link)) {
     linker.share(object, temporary, link)
@@ -216,7 +214,7 @@ async function fillFile(item: PlacedItem, { temporary, ...writing }: WritingEntr
   }
   const out = openSync(temporary, 'wx', 0o666)
   try {
-    await copyVerified(home, item, hasher, bytes => {
+    await copyVerified(home, item, hashers, bytes => {
       try {
         writeFileSync(out, bytes)
       } catch (error) {
@@ -231,11 +229,10 @@ async function fillFile(item: PlacedItem, { temporary, ...writing }: WritingEntr
 /** Hashes an object that is to be used as it is, unless its stat is to be trusted and may be. */
 async function checkObject(
   item: PlacedItem,
-  { home, hasher, verify }: { home: string; hasher: Hasher; verify: boolean },
+  { home, hashers, verify }: { home: string; hashers: HasherSet; verify: boolean },
 ): Promise<void> {
-  const { digest, size } = item
-  if (!verify && isTrusted(home, { kind: 'blob', digest, size })) return
-  await copyVerified(home, item, hasher, () => {})
+  if (!verify && isTrusted(home, fileKey(item))) return
+  await copyVerified(home, item, hashers, () => {})
 }
 
 /**
@@ -261,9 +258,8 @@ export async function verifyBlobs(
   )
   for (const [index, item] of items.entries()) {
     if (isPlain(item)) continue
-    const hasher = await hashers.get(algorithmOf(item.digest))
     try {
-      await copyVerified(home, item, hasher, () => {})
+      await copyVerified(home, item, hashers, () => {})
     } catch (error) {
       results[index] = storeError(error, `reading ${item.path}`).toJSON()
     }
@@ -275,9 +271,10 @@ export async function verifyBlobs(
 async function copyVerified(
   home: string,
   item: PlacedItem,
-  hasher: Hasher,
+  hashers: HasherSet,
   use: (bytes: Uint8Array) => void,
 ): Promise<void> {
+  const hasher = await hashers.get(algorithmOf(item.digest))
   const key = fileKey(item)
   const { place } = item
   const take = (bytes: Uint8Array) => {

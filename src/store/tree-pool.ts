@@ -1,17 +1,21 @@
 import { availableParallelism } from 'node:os'
 import pLimit from 'p-limit'
 import type { ErrorData } from '../errors.js'
+import { HasherSet } from '../hash/hasher.js'
 import { TaskWorker } from '../hash/task-worker.js'
 import { type Digest, parseDigest } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
 import { cutRuns } from './cut-runs.js'
+import { isQuickToLink } from './is-quick-to-link.js'
 import { locateBlobs } from './locate-blobs.js'
 import { readEntries } from './manifest.js'
+import { ObjectLinker } from './object-linker.js'
 import { checkAborted } from './progress.js'
 import { listChunks } from './read-chunks.js'
 import type { Store } from './store.js'
 import { fileKey, type PlacedItem, type TreeItem } from './tree-files.js'
-import type { TreeTask } from './tree-task.js'
+import { TreePaths } from './tree-path.js'
+import { runTreeTask, type TreeTask } from './tree-task.js'
 
 /** Files in one task: of as many as a folder often has, so that few write into the same at once. */
 const BATCH_FILES = 512
@@ -41,7 +45,10 @@ export interface BatchOptions {
   resolve?: ResolveReferences
 }
 
-/** Worker threads over one folder, for as long as one checkout or verification takes. */
+/**
+ * Worker threads over one folder, for as long as one checkout or verification takes. What takes less
+ * time than to start one is done here.
+ */
 export class TreePool {
   readonly #folders: { home: string; root: string }
   readonly #size = availableParallelism()
@@ -53,7 +60,12 @@ export class TreePool {
     this.#folders = { home, root }
   }
 
-  run<Value>(task: TreeTask): Promise<Value> {
+  async run<Value>(task: TreeTask): Promise<Value> {
+    if (isQuickToLink(this.#folders, task)) {
+      const { home, root } = this.#folders
+      const [paths, hashers, linker] = [new TreePaths(root), new HasherSet(), new ObjectLinker()]
+      return runTreeTask({ home, paths, hashers, linker }, task) as Value
+    }
     this.#next = (this.#next + 1) % this.#size
     this.#workers[this.#next] ??= this.#start()
     return this.#workers[this.#next]!.run<Value>(task)
