@@ -16,6 +16,8 @@ import { sendPack } from './send-pack.js'
 
 /** Pieces are taken up together as long as they and what they list fit into one question. */
 const KEYS_A_GROUP = 10_000
+/** Of the first group of many: it is soon known what of it is to be sent, while the others are asked for. */
+const FIRST_KEYS = 2500
 /** Groups that are held at once: what the next one lacks is asked for while one is sent. */
 const PARALLEL_GROUPS = 2
 /** A pack on the wire holds no more, unless one blob alone does. */
@@ -48,10 +50,8 @@ export async function uploadPieces(
   const sending = new Set<Promise<void>>()
   const queue = new PackQueue()
   let failure: { error: unknown } | undefined
-  // Many small versions go together, and a large one in parts.
-  const limits = { weigh: ({ piece }: WantedPiece) => piece.count + 1, most: KEYS_A_GROUP }
   try {
-    for (const group of cutRuns(pieces, limits)) {
+    for (const group of cutGroups(pieces)) {
       if (failure) break
       const keys = await listKeys(session, group)
       const own: WantedKey[] = []
@@ -73,6 +73,17 @@ export async function uploadPieces(
   }
   if (failure) throw failure.error
   await Promise.all(others)
+}
+
+/** Many small versions go together, and a large one in parts. */
+function* cutGroups(pieces: WantedPiece[]): Generator<WantedPiece[], void, undefined> {
+  const weigh = ({ piece }: WantedPiece) => piece.count + 1
+  const [first = [], ...others] = cutRuns(pieces, { weigh, most: KEYS_A_GROUP })
+  if (others.length === 0) return yield first
+  const [begin = [], ...rest] = cutRuns(first, { weigh, most: FIRST_KEYS })
+  yield begin
+  if (rest.length > 0) yield rest.flat()
+  yield* others
 }
 
 /** The pieces and their blobs, each once. References have no blob. */
