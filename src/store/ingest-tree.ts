@@ -320,7 +320,7 @@ class TreeIngest {
       if (!changed[index] || block.sizes.length === 0) return []
       const record = encodeFolderRecord(block, { algorithm, epoch, dev, before })
       this.#recordBytes += record.length
-      return { folder: folders[index]!.ancestors.at(-1)!, record: record.toString('base64') }
+      return { folder: folders[index]!.ancestors.at(-1)!, record }
     })
     ingest.rememberFolders(records)
     if (this.#recordBytes < RECORD_BYTES) return

@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os'
-import type { FolderCache } from '../catalog/caches.js'
-import { type Catalog, MAX_BATCH } from '../catalog/catalog.js'
+import type { Catalog } from '../catalog/catalog.js'
 import { ArtifactError, isArtifactError, storeError } from '../errors.js'
 import type { BlobKind } from '../model/blob-key.js'
 import type { Algorithm, Digest } from '../model/digest.js'
@@ -10,6 +9,7 @@ import { cutRuns } from './cut-runs.js'
 import type { FileColumns, Policy, Published, ReadColumns, ReadOutcome } from './file-ingester.js'
 import { buffersOf, type ReadSoFar, type ScanTask } from './ingest-task.js'
 import { type IngestThread, takeIngestThread } from './ingest-thread.js'
+import { putStatRecords, type StatRecord } from './put-stat-records.js'
 import type { ScannedFolder } from './scan-folder.js'
 import {
   type ReadFiles,
@@ -24,12 +24,6 @@ import { createWriterFolder, type WriterFolder } from './writer-folder.js'
 const BATCH_FILES = 64
 /** Batches that a worker has at once: one is read while the catalog is asked about another. */
 const BATCHES_A_WORKER = 2
-/** Records of the stat cache in one call of the catalog: none holds up whoever encodes it. */
-const MESSAGE_LIMITS = {
-  weigh: ({ record }: FolderCache) => record.length,
-  most: 512 * 1024,
-  count: MAX_BATCH,
-}
 /** Files that wait before `ready` holds a caller back. */
 const QUEUE_FILES = 1024
 
@@ -80,7 +74,7 @@ export class Ingest {
   readonly #workers: { worker: IngestThread; batches: number }[] = []
   readonly #running = new Set<Promise<unknown>>()
   readonly #publishing = new Set<Promise<void>>()
-  readonly #folders: FolderCache[] = []
+  readonly #folders: StatRecord[] = []
   #folder: Promise<WriterFolder> | undefined
   #first: Promise<IngestThread> | undefined
   #spawning = 0
@@ -163,7 +157,7 @@ export class Ingest {
   }
 
   /** Keeps records of the stat cache once what they vouch for is durable: at the next `finish`. */
-  rememberFolders(records: FolderCache[]): void {
+  rememberFolders(records: StatRecord[]): void {
     this.#folders.push(...records)
   }
 
@@ -207,7 +201,7 @@ export class Ingest {
       await Promise.all(this.#publishing)
       if (this.#failure !== undefined) throw this.#failure
       const { catalog } = this.#options
-      for (const some of cutRuns(folders, MESSAGE_LIMITS)) await catalog.putFolders(some)
+      await putStatRecords(catalog, folders)
       const { packs, objects } = this.#published
       return { packs: packs.splice(0), objects: objects.splice(0) }
     })
@@ -294,7 +288,7 @@ export class Ingest {
   async #storeFiles(worker: IngestThread, waiting: WaitingFile[]): Promise<void> {
     try {
       const read: ReadFiles = (files, onRead) => this.#readFiles(worker, files, onRead)
-      const remember = (records: FolderCache[]) => this.rememberFolders(records)
+      const remember = (records: StatRecord[]) => this.rememberFolders(records)
       const folder = await this.folder()
       await storeFiles(waiting, { ...this.#options, folder, read, remember })
     } catch (error) {

@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import type { FolderCache } from '../catalog/caches.js'
 import type { Catalog } from '../catalog/catalog.js'
 import { ALGORITHMS, type Algorithm, digestBytes, digestFromBytes } from '../model/digest.js'
 import { readClock } from './file-clock.js'
@@ -14,6 +13,7 @@ import {
   isOlder,
   setStat,
 } from './folder-block.js'
+import type { StatRecord } from './put-stat-records.js'
 import type { StoredFile } from './store-files.js'
 
 const YOUNG_MS = 1000
@@ -30,7 +30,7 @@ export interface RecalledFiles {
   /** What the store has of a file that looks as it did. */
   find(file: string): StoredFile | undefined
   /** The record of a file that was read since, if it may be trusted. */
-  remember(file: string, read: Pick<StoredFile, 'digest' | 'stat'>): FolderCache | undefined
+  remember(file: string, read: Pick<StoredFile, 'digest' | 'stat'>): StatRecord | undefined
 }
 
 interface SeenFile {
@@ -85,7 +85,7 @@ export async function recallFiles(
       block.known.fill(1)
       const head = { algorithm, epoch, dev, before: before(dev) }
       if (!isOlder(block, 0, head.before)) return undefined
-      return { folder: file, record: encodeFolderRecord(block, head).toString('base64') }
+      return { folder: file, record: encodeFolderRecord(block, head) }
     },
   }
 }

@@ -1,8 +1,8 @@
-import type { FolderCache } from '../catalog/caches.js'
 import { ArtifactError } from '../errors.js'
 import type { Digest } from '../model/digest.js'
 import type { FileStat, Policy, ReadOutcome } from './file-ingester.js'
 import type { ReadSoFar } from './ingest-task.js'
+import type { StatRecord } from './put-stat-records.js'
 import { type RecallOptions, recallFiles } from './recall-files.js'
 
 export interface SourceFile {
@@ -35,7 +35,7 @@ export type ReadFiles = (
 interface StoreOptions extends RecallOptions {
   read: ReadFiles
   /** See `Ingest.rememberFolders`. */
-  remember(records: FolderCache[]): void
+  remember(records: StatRecord[]): void
 }
 
 /** Stores files, of which those that look as the stat cache remembers them are not read. */
@@ -60,7 +60,7 @@ export async function storeFiles(
     for (const one of unread) if (one.file === file) one.onRead?.(bytes)
   }
   const { outcomes, kept } = await read(files, onRead)
-  const records: FolderCache[] = []
+  const records: StatRecord[] = []
   for (const [index, one] of unread.entries()) {
     const outcome = outcomes[index]!
     if ('error' in outcome) {

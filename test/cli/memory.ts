@@ -7,7 +7,7 @@ import { useHome } from '../../fixtures/use-home.js'
 
 const FILES = 200_000
 /** MiB of all threads together. */
-const CEILING = 300
+const CEILING = 280
 
 const { folder, home } = useHome(t)
 const peakFile = join(folder, 'peak')
