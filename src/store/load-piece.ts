@@ -4,7 +4,7 @@ import type { BlobKey } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
 import type { Entry, Piece } from '../model/entry.js'
 import { parsePiece } from '../model/piece.js'
-import { locateBlobs } from './locate-blobs.js'
+import { type BlobPlace, locateBlobs } from './locate-blobs.js'
 import { readBlob } from './read-blob.js'
 import type { Store } from './store.js'
 
@@ -14,11 +14,16 @@ export function pieceKey({ digest, size }: Piece): BlobKey {
 
 /**
  * The bytes of a piece as it lies in the store, verified.
+ * @param known where it lies, if that was looked up just now.
  * @throws `BLOB_MISSING` or `BLOB_DAMAGED`, naming the piece.
  */
-export async function loadPieceBytes(store: Store, piece: Piece): Promise<Uint8Array> {
+export async function loadPieceBytes(
+  store: Store,
+  piece: Piece,
+  known?: BlobPlace,
+): Promise<Uint8Array> {
   const key = pieceKey(piece)
-  const [place] = await locateBlobs(store, [key])
+  const place = known ?? (await locateBlobs(store, [key]))[0]
   if (!place || place.in === 'recipe') {
     throw new ArtifactError('BLOB_MISSING', `the manifest piece ${piece.digest} is not here`, {
       details: { kind: 'piece', digest: piece.digest },
@@ -35,6 +40,6 @@ export async function loadPieceBytes(store: Store, piece: Piece): Promise<Uint8A
 }
 
 /** Its entries; it was looked through when it came into the store. @throws as `loadPieceBytes`. */
-export async function loadPiece(store: Store, piece: Piece): Promise<Entry[]> {
-  return parsePiece(await loadPieceBytes(store, piece))
+export async function loadPiece(store: Store, piece: Piece, known?: BlobPlace): Promise<Entry[]> {
+  return parsePiece(await loadPieceBytes(store, piece, known))
 }

@@ -68,8 +68,9 @@ export class ManifestChecker {
     const totals = new Totals(hasher)
     for (const [index, piece] of pieces.entries()) {
       const unknown = this.#known.get(piece.digest) === undefined
-      if (!places[index] || !(whole || unknown)) continue
-      const entries = await findPiece(this.#store, piece)
+      const place = places[index]
+      if (!place || !(whole || unknown)) continue
+      const entries = await findPiece(this.#store, piece, place)
       if (!entries) {
         // It turned out damaged and is here no more.
         places[index] = null

@@ -5,7 +5,7 @@ import { parsePiece } from '../model/piece.js'
 import type { Manifest } from '../model/version.js'
 import type { Ingest } from './ingest.js'
 import { loadPiece, loadPieceBytes, pieceKey } from './load-piece.js'
-import { locateBlobs } from './locate-blobs.js'
+import { type BlobPlace, locateBlobs } from './locate-blobs.js'
 import { ManifestWriter } from './manifest-writer.js'
 import { checkAborted } from './progress.js'
 import { quarantineKeys } from './quarantine.js'
@@ -56,11 +56,18 @@ export async function readPiece(store: Store, piece: Piece): Promise<Entry[]> {
   return parsePiece(await readPieceBytes(store, piece))
 }
 
-/** As `readPiece`, but null for a piece that is not here, or was not once it turned out damaged. */
-export async function findPiece(store: Store, piece: Piece): Promise<Entry[] | null> {
+/**
+ * As `readPiece`, but null for a piece that is not here, or was not once it turned out damaged.
+ * @param known where it lies, if that was looked up just now.
+ */
+export async function findPiece(
+  store: Store,
+  piece: Piece,
+  known?: BlobPlace,
+): Promise<Entry[] | null> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await loadPiece(store, piece)
+      return await loadPiece(store, piece, attempt === 1 ? known : undefined)
     } catch (error) {
       if (!isLoss(error)) throw error
       await quarantineKeys(store, [pieceKey(piece)])

@@ -69,13 +69,14 @@ t.test('what came is looked for once, when the version is complete', async t => 
   await logFiles(there, files)
   const { catalog } = here
   const locate = catalog.locate.bind(catalog)
-  let located = 0
+  const located = { blob: 0, piece: 0, recipe: 0 }
   catalog.locate = async refs => {
-    located += refs.filter(({ kind }) => kind === 'blob').length
+    for (const { kind } of refs) located[kind] += 1
     return locate(refs)
   }
   await pullLatest()
-  t.equal(located, 300, 'before it is asked for, before it is kept, and at the end')
+  t.equal(located.blob, 300, 'before it is asked for, before it is kept, and at the end')
+  t.equal(located.piece, 4, 'and when what it lists is to be fetched')
 })
 
 t.test('nothing appears when a blob is absent, and the path is named', async t => {
