@@ -10,6 +10,7 @@ import { EntryRun } from '../store/entry-run.js'
 import { checkAborted } from '../store/progress.js'
 import { readSettings } from '../store/settings.js'
 import type { Store } from '../store/store.js'
+import type { AddFileOptions as ReadFileOptions } from '../store/store-files.js'
 import { addEachFile } from './add-each-file.js'
 import { addNewFile } from './add-new-file.js'
 import { addTree } from './add-tree.js'
@@ -296,7 +297,7 @@ export class Artifact {
     const refuseLinks = symlinks === 'refuse'
     if (policy === 'immutable') {
       const add = (file: string, path: string) =>
-        this.#addLocal(file, prefix + path, { ...rule, source: file }, { policy })
+        this.#addLocal(file, prefix + path, { ...rule, source: file }, { policy, refuseLinks })
       const work = { ready: () => this.#begin().ingest.ready(), add, onProgress, signal }
       await addEachFile(root, { home: this.home, patterns, refuseLinks, ...work })
       return
@@ -329,11 +330,11 @@ export class Artifact {
     file: string,
     name: string,
     rule: AddRule,
-    { policy = 'mutable', signal, onRead }: AddOptions & { onRead?: (bytes: number) => void },
+    { policy = 'mutable', signal, ...reading }: AddOptions & ReadFileOptions,
   ): Promise<Entry> {
     checkAborted(signal)
     const path = normalizeArtifactPath(name)
-    const { digest, stat, isNew } = await this.#begin().ingest.addFile(file, policy, onRead)
+    const { digest, stat, isNew } = await this.#begin().ingest.addFile(file, policy, reading)
     checkAborted(signal)
     const external = policy === 'immutable' ? { digest, file, ...stat } : undefined
     const entry = { path, digest, size: stat.size }

@@ -21,6 +21,7 @@ import { PackWriter } from '../pack/pack-writer.js'
 import { STATS_A_FILE } from './folder-block.js'
 import { sealObject } from './object-trust.js'
 import { flushInPlace, isFileError, openSource, readAsSeen, readSome } from './source-file.js'
+import type { SourceFile } from './store-files.js'
 import { TreeBatch } from './tree-batch.js'
 
 /** Files below this size go into packs; others stay whole files, ready for reflinks. */
@@ -53,10 +54,11 @@ export interface FileColumns {
   folders: { path: string; names: Uint8Array }[]
   sizes: Float64Array
   stats: BigUint64Array
+  refuseLinks: boolean
 }
 
 /** The columns again, as the files were when they were hashed. */
-export interface ReadColumns extends Omit<FileColumns, 'folders'> {
+export interface ReadColumns extends Omit<FileColumns, 'folders' | 'refuseLinks'> {
   digests: Uint8Array
   /** The first file that could not be read, if one could not. */
   error?: ErrorData
@@ -113,13 +115,13 @@ export class FileIngester {
     this.#options = options
   }
 
-  async read(batch: number, files: { file: string; policy: Policy }[]): Promise<ReadOutcome[]> {
+  async read(batch: number, files: SourceFile[]): Promise<ReadOutcome[]> {
     const held: (Held | undefined)[] = []
     this.#batches.set(batch, held)
     const outcomes: ReadOutcome[] = []
-    for (const { file, policy } of files) {
+    for (const source of files) {
       try {
-        const { content, stat } = await this.#readStable(file, policy)
+        const { content, stat } = await this.#readStable(source)
         held.push(content)
         outcomes.push({ digest: content.key.digest, stat })
       } catch (error) {
@@ -135,8 +137,9 @@ export class FileIngester {
    * As `read`, for files that a scan has just looked at: a file that is unchanged since is read with
    * one look more. Stops at the first that cannot be read.
    */
-  async readColumns(batch: number, { folders, sizes, stats }: FileColumns): Promise<ReadColumns> {
+  async readColumns(batch: number, { folders, ...columns }: FileColumns): Promise<ReadColumns> {
     const { hasher } = this.#options
+    const { sizes, stats } = columns
     const arena = this.#arenas.pop() ?? Buffer.allocUnsafeSlow(ARENA_BYTES)
     const width = ALGORITHMS[hasher.algorithm].bytes
     const tree = new TreeBatch(arena, { files: sizes.length, width })
@@ -145,7 +148,7 @@ export class FileIngester {
     try {
       for (const { path, names } of folders) {
         for (const name of splitNames(names)) {
-          const odd = this.#readTreeFile(path + name, tree, { index, sizes, stats })
+          const odd = this.#readTreeFile(path + name, tree, { index, ...columns })
           if (odd) await odd
           index += 1
         }
@@ -162,9 +165,8 @@ export class FileIngester {
     const { index, sizes, stats } = columns
     const { hasher } = this.#options
     const size = sizes[index]!
-    const at = index * STATS_A_FILE
     const room = size < LARGE_BYTES ? tree.room(size + 1) : undefined
-    if (room && readAsSeen(file, room, { size, stats, at })) {
+    if (room && readAsSeen(file, room, { size, stats, at: index * STATS_A_FILE })) {
       hasher.init()
       hasher.update(room.subarray(0, size))
       tree.add(size, hasher.rawDigest())
@@ -176,14 +178,12 @@ export class FileIngester {
   async #holdTreeFile(
     file: string,
     tree: TreeBatch,
-    { index, sizes, stats }: FileAt,
+    { index, sizes, stats, refuseLinks }: FileAt,
   ): Promise<void> {
-    const { content, stat } = await this.#readStable(file, 'mutable')
-    const at = index * STATS_A_FILE
+    const { content, stat } = await this.#readStable({ file, policy: 'mutable', refuseLinks })
     sizes[index] = stat.size
-    stats[at] = BigInt(stat.ino)
-    stats[at + 1] = BigInt(stat.mtimeNs)
-    stats[at + 2] = BigInt(stat.ctimeNs)
+    const { ino, mtimeNs, ctimeNs } = stat
+    stats.set([BigInt(ino), BigInt(mtimeNs), BigInt(ctimeNs)], index * STATS_A_FILE)
     tree.hold(content, digestBytes(content.key.digest))
   }
 
@@ -262,9 +262,9 @@ export class FileIngester {
     return work
   }
 
-  async #readStable(file: string, policy: Policy): Promise<{ content: Held; stat: FileStat }> {
+  async #readStable({ file, policy, refuseLinks }: SourceFile) {
     for (let attempt = 1; ; attempt += 1) {
-      const fd = openSource(file)
+      const fd = openSource(file, { refuseLinks })
       try {
         const before = fstatSync(fd, { bigint: true })
         const content = await this.#readOnce(fd, file, Number(before.size), policy)

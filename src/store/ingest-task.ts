@@ -2,12 +2,13 @@ import ignore from 'ignore'
 import { Later } from '../hash/task-worker.js'
 import type { BlobKind } from '../model/blob-key.js'
 import type { Algorithm } from '../model/digest.js'
-import type { FileColumns, FileIngester, Policy, ReadColumns } from './file-ingester.js'
+import type { FileColumns, FileIngester, ReadColumns } from './file-ingester.js'
 import { type ScannedFolder, type ScanRequest, scanFolder } from './scan-folder.js'
+import type { SourceFile } from './store-files.js'
 
 /** What an ingest asks of its workers. */
 export type IngestTask =
-  | { do: 'read'; batch: number; files: { file: string; policy: Policy }[] }
+  | { do: 'read'; batch: number; files: SourceFile[] }
   | { do: 'readColumns'; batch: number; columns: FileColumns }
   | { do: 'readBytes'; batch: number; kind: BlobKind; parts: Uint8Array[] }
   | { do: 'scan'; scan: ScanTask }

@@ -272,7 +272,11 @@ class TreeIngest {
         path: join(this.#root, folders[folder]!.folder, '/'),
         names: scanned[folder]!.block.names.slice(start, end),
       }))
-      return worker.store({ folders: named, sizes, stats }, { mayHave: !empty, onRead })
+      const { refuseLinks } = this.#options
+      return worker.store(
+        { folders: named, sizes, stats, refuseLinks },
+        { mayHave: !empty, onRead },
+      )
     }, true)
     this.#check()
     const width = this.#width

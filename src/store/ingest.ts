@@ -12,6 +12,7 @@ import { type IngestThread, takeIngestThread } from './ingest-thread.js'
 import { putStatRecords, type StatRecord } from './put-stat-records.js'
 import type { ScannedFolder } from './scan-folder.js'
 import {
+  type AddFileOptions,
   type ReadFiles,
   type SourceFile,
   type StoredFile,
@@ -92,13 +93,14 @@ export class Ingest {
     return this.#failure
   }
 
-  /**
-   * Stores one file, given by its absolute path.
-   * @param onRead is told how many bytes of a large one have been read; it must not throw.
-   */
-  addFile(file: string, policy: Policy, onRead?: (bytes: number) => void): Promise<StoredFile> {
+  /** Stores one file, given by its absolute path. */
+  addFile(
+    file: string,
+    policy: Policy,
+    { onRead, refuseLinks = false }: AddFileOptions = {},
+  ): Promise<StoredFile> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ file, policy, onRead, resolve, reject })
+      this.#queue.push({ file, policy, refuseLinks, onRead, resolve, reject })
       this.#drain()
     })
   }

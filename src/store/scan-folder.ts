@@ -5,7 +5,7 @@ import { ArtifactError } from '../errors.js'
 import { compareUtf8, isCanonicalPath } from '../model/artifact-path.js'
 import { createBlock, cutBlock, type FolderBlock, setStat } from './folder-block.js'
 import { orderFolders } from './folder-tree.js'
-import { fileError } from './source-file.js'
+import { fileError, unsupported } from './source-file.js'
 
 export interface ScanRequest {
   /** The folder that is added, absolute. */
@@ -127,10 +127,6 @@ export function look(file: string, stat: Look): BigIntStats {
 
 export function isStore(folder: string): ArtifactError {
   return unsupported(folder, 'is the store itself, which grows by what is logged: leave it out')
-}
-
-export function unsupported(file: string, what: string): ArtifactError {
-  return new ArtifactError('FILE_UNSUPPORTED', `${file} ${what}`, { details: { file } })
 }
 
 function invalidName(file: string): ArtifactError {

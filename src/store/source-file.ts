@@ -1,13 +1,15 @@
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync } from 'node:fs'
 import { ArtifactError, systemCode } from '../errors.js'
 
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
+
 /** Reads a file into `room`, one byte longer than it was; false if it is not as it was seen. */
 export function readAsSeen(
   file: string,
   room: Buffer,
   { size, stats, at }: { size: number; stats: BigUint64Array; at: number },
 ): boolean {
-  const fd = openSource(file, false)
+  const fd = openSource(file, { check: false })
   try {
     // A regular file gives fewer bytes than asked for only at its end.
     if (readSome(fd, file, room, 0) !== size) return false
@@ -24,20 +26,32 @@ export function readAsSeen(
   }
 }
 
-/** Opens a regular file without a hang. @throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_UNSUPPORTED`. */
-export function openSource(file: string, check = true): number {
+/**
+ * Opens a regular file without a hang.
+ * @param refuseLinks the file itself may not be a link; Windows does not tell.
+ * @throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_UNSUPPORTED`.
+ */
+export function openSource(
+  file: string,
+  { check = true, refuseLinks = false }: { check?: boolean; refuseLinks?: boolean } = {},
+): number {
+  // O_NONBLOCK: a fifo that took the file's place must not hang the worker.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK
   try {
-    // O_NONBLOCK: a fifo that took the file's place must not hang the worker.
-    const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    const fd = openSync(file, refuseLinks ? flags | NO_FOLLOW : flags)
     if (!check || fstatSync(fd).isFile()) return fd
     closeSync(fd)
   } catch (error) {
+    const code = systemCode(error)
+    if (refuseLinks && code === 'ELOOP') throw unsupported(file, 'is a symbolic link')
     // Sockets, and devices that are not there.
-    if (systemCode(error) !== 'ENXIO') throw fileError(error, file)
+    if (code !== 'ENXIO') throw fileError(error, file)
   }
-  throw new ArtifactError('FILE_UNSUPPORTED', `${file} is not a regular file`, {
-    details: { file },
-  })
+  throw unsupported(file, 'is not a regular file')
+}
+
+export function unsupported(file: string, what: string): ArtifactError {
+  return new ArtifactError('FILE_UNSUPPORTED', `${file} ${what}`, { details: { file } })
 }
 
 export function readSome(fd: number, file: string, buffer: Buffer, offset: number): number {

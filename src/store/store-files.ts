@@ -9,6 +9,15 @@ export interface SourceFile {
   /** Absolute. */
   file: string
   policy: Policy
+  /** See `AddFileOptions`. */
+  refuseLinks: boolean
+}
+
+export interface AddFileOptions {
+  /** Is told how many bytes of a large file have been read; it must not throw. */
+  onRead?: ((bytes: number) => void) | undefined
+  /** A symbolic link is an error that names it. */
+  refuseLinks?: boolean | undefined
 }
 
 export interface StoredFile {
@@ -20,7 +29,7 @@ export interface StoredFile {
 
 /** A file that is to be stored, and who waits for it. */
 export interface WaitingFile extends SourceFile {
-  /** See `Ingest.addFile`. */
+  /** See `AddFileOptions`. */
   onRead: ((bytes: number) => void) | undefined
   resolve(stored: StoredFile): void
   reject(error: unknown): void
@@ -55,7 +64,7 @@ export async function storeFiles(
     else unread.push(one)
   }
   if (unread.length === 0) return
-  const files = unread.map(({ file, policy }) => ({ file, policy }))
+  const files = unread.map(({ file, policy, refuseLinks }) => ({ file, policy, refuseLinks }))
   const onRead = ({ file, bytes }: ReadSoFar) => {
     for (const one of unread) if (one.file === file) one.onRead?.(bytes)
   }

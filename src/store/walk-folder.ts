@@ -2,8 +2,8 @@ import { type BigIntStats, type Dirent, existsSync, realpathSync, statSync } fro
 import { readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
-import { checkNames, isStore, look, unsupported } from './scan-folder.js'
-import { fileError } from './source-file.js'
+import { checkNames, isStore, look } from './scan-folder.js'
+import { fileError, unsupported } from './source-file.js'
 
 export interface FoundFile {
   /** Absolute. */

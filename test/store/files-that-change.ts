@@ -33,7 +33,8 @@ function scan(t: Test, size: number) {
   const folder = join(root, 'tmp')
   const ingester = new FileIngester({ home, storeId: '00'.repeat(16), folder, hasher })
   const columns = { folders: [{ path: `${data}/`, names }], sizes, stats }
-  const read = () => ingester.readColumns(0, columns)
+  const read = ({ refuseLinks = false } = {}) =>
+    ingester.readColumns(0, { ...columns, refuseLinks })
   return { root, file: join(data, 'file'), read, ingester }
 }
 
@@ -93,6 +94,18 @@ for (const size of [1000, 2 * LARGE_BYTES]) {
     })
   }
 }
+
+t.test('where links are refused, a file that became one is not followed', async t => {
+  for (const size of [1000, 2 * LARGE_BYTES]) {
+    const { file, read, ingester } = scan(t, size)
+    link(file, '../other')
+    const refused = { code: 'FILE_UNSUPPORTED', message: `${file} is a symbolic link` }
+    t.match((await read({ refuseLinks: true })).error, refused)
+    const [outcome] = await ingester.read(1, [{ file, policy: 'immutable', refuseLinks: true }])
+    t.match(outcome, { error: refused })
+    t.equal((await read()).error, undefined)
+  }
+})
 
 t.test('bytes that were stored, or are not to be, take no memory any more', async t => {
   const { ingester } = scan(t, 1000)
