@@ -16,6 +16,7 @@ import type { Selector } from '../model/reference-name.js'
 import type { CollectionName } from '../model/version.js'
 import { encodePackStream, type WireItem } from '../pack/encode-pack-stream.js'
 import { parsePackRuns, type StreamedItem } from '../pack/parse-pack-stream.js'
+import { gatherParts } from './gather-parts.js'
 import {
   type HttpAnswer,
   HttpTransport,
@@ -51,6 +52,9 @@ import type {
   RemoteVersion,
   SendResult,
 } from './remote.js'
+
+/** Of a pack, looked through at once: a socket gives less than a chunk at a time. */
+const GATHERED_BYTES = 512 * 1024
 
 export interface HttpRemoteOptions extends HttpTransportOptions {
   /** http or https, without credentials; its path, if it has one, comes before that of the API. */
@@ -140,7 +144,7 @@ class HttpRemote implements Remote {
   ): AsyncGenerator<StreamedItem, void, undefined> {
     const answer = await this.#postKeys([...entityPath(entity), 'fetch'], keys, signal)
     try {
-      yield* parsePackRuns(answer.body)
+      yield* parsePackRuns(gatherParts(answer.body, GATHERED_BYTES))
     } catch (error) {
       if (!isArtifactError(error, 'PACK_INVALID')) throw error
       throw invalidAnswer(error.message, answer, error)

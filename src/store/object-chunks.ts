@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import type { ChunkPlace } from '../catalog/caches.js'
-import type {} from '../catalog/catalog.js'
+import { MAX_CHUNK } from '../chunk/find-cut.js'
 import { systemCode } from '../errors.js'
 import { HasherSet, hashBytes } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
@@ -13,13 +13,17 @@ import type { Store } from './store.js'
 export class ObjectChunks {
   readonly #store: Store
   readonly #hashers = new HasherSet()
+  readonly #memory = Buffer.allocUnsafeSlow(MAX_CHUNK)
   #open: { object: Digest; fd: number } | undefined
 
   constructor(store: Store) {
     this.#store = store
   }
 
-  /** Gives `use` the bytes of those of at most `MAX_BATCH` keys that are here, verified. */
+  /**
+   * Gives `use` the bytes of those of at most `MAX_BATCH` keys that are here, verified. They are there
+   * until it returns.
+   */
   async read(keys: BlobKey[], use: (key: BlobKey, bytes: Buffer) => void): Promise<void> {
     const places = await this.#store.catalog.findChunks(keys.map(({ digest }) => digest))
     for (const [index, key] of keys.entries()) {
@@ -47,7 +51,7 @@ export class ObjectChunks {
         throw error
       }
     }
-    const bytes = Buffer.allocUnsafeSlow(length)
+    const bytes = this.#memory.subarray(0, length)
     return readAt(this.#open.fd, bytes, offset) === length ? bytes : undefined
   }
 }

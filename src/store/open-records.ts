@@ -11,7 +11,7 @@ import { checkAborted } from './progress.js'
 import { quarantineKeys } from './quarantine.js'
 import { isLoss } from './read-blob.js'
 import { readWhole } from './read-chunks.js'
-import { comparePlaces, type PackedBlob, type PackRun, planRuns, readRun } from './read-run.js'
+import { type PackedBlob, type PackRun, planRuns, readRun } from './read-run.js'
 import type { Store } from './store.js'
 
 /** Longer bodies are read as they are sent. */
@@ -36,8 +36,8 @@ interface Found {
 }
 
 /**
- * The records of these keys, to be sent, in the order in which they are read best: by pack and
- * offset, then objects, blobs in chunks, and files outside the store. Those of packs come in runs,
+ * The records of these keys, to be sent, in the order in which they are read best: by pack, in the
+ * order of their first keys, and offset, then objects, blobs in chunks, and files outside the store. Those of packs come in runs,
  * of which the next is read while one is used; of the others a body must be read before the next
  * record is asked for. Of packs the checksums are looked at, unless `unchecked` is set; the others are hashed while they are
  * read, and the stat of a file outside must be the recorded one before and after. What turns out
@@ -92,13 +92,22 @@ async function findPlaces(store: Store, keys: BlobKey[], require: boolean): Prom
     if (place) found.push({ key, place })
     else if (require) throw missing(key)
   }
-  return found.sort(compareFound)
+  return found.sort(compareIn(found))
 }
 
 const RANK = { pack: 0, object: 1, recipe: 2, external: 3 } as const
 
-function compareFound(a: Found, b: Found): number {
-  return isPacked(a) && isPacked(b) ? comparePlaces(a, b) : RANK[a.place.in] - RANK[b.place.in]
+/** Packs come in the order of their first key, so that the chunks of a file come in theirs. */
+function compareIn(found: Found[]): (a: Found, b: Found) => number {
+  const packs = new Map<string, number>()
+  for (const { place } of found) {
+    if (place.in === 'pack' && !packs.has(place.packId)) packs.set(place.packId, packs.size)
+  }
+  return (a, b) => {
+    if (!isPacked(a) || !isPacked(b)) return RANK[a.place.in] - RANK[b.place.in]
+    const apart = packs.get(a.place.packId)! - packs.get(b.place.packId)!
+    return apart || a.place.offset - b.place.offset
+  }
 }
 
 function isPacked(item: Found): item is PackedBlob {

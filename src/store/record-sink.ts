@@ -33,8 +33,12 @@ export class RecordSink {
   readonly packs: string[] = []
   readonly objects: BlobKey[] = []
   readonly #store: Store
-  /** What the open pack holds. */
-  readonly #open = new Set<string>()
+  /** What the open pack holds, and the one before it until that is locatable. */
+  #open = new Set<string>()
+  #finishing = new Set<string>()
+  /** Of the full pack; it never rejects. */
+  #finished: Promise<void> = Promise.resolve()
+  #failure: { error: unknown } | undefined
   #folder: WriterFolder | undefined
   #pack: PackWriter | undefined
 
@@ -42,10 +46,13 @@ export class RecordSink {
     this.#store = store
   }
 
-  /** Adds a record to the open pack, unless that has it; finishes the pack when it is full. */
+  /**
+   * Adds a record to the open pack, unless that has it. A pack that is full is finished while the next is
+   * filled; whether that failed, a later call tells.
+   */
   async append({ key, bytes, encoding, checksum }: SinkRecord): Promise<void> {
     const name = blobKeyString(key)
-    if (this.#open.has(name)) return
+    if (this.#holds(name)) return
     this.#pack ??= await this.#startPack()
     const { kind, digest, size: plainLength } = key
     await this.#pack.idle()
@@ -58,7 +65,7 @@ export class RecordSink {
   async appendRun(bytes: Buffer, records: RunRecord[]): Promise<void> {
     const absent = records.filter(({ header }) => {
       const name = blobKeyString(header)
-      return !this.#open.has(name) && this.#open.add(name)
+      return !this.#holds(name) && this.#open.add(name)
     })
     if (absent.length === 0) return
     this.#pack ??= await this.#startPack()
@@ -97,32 +104,60 @@ export class RecordSink {
     this.objects.push(key)
   }
 
-  /** Makes the open pack durable and locatable. More may be added afterwards. */
+  /** Makes all packs durable and locatable. More may be added afterwards. */
   async finish(): Promise<void> {
-    const pack = this.#pack
-    if (!pack) return
-    const { packId } = await pack.finish()
-    this.#pack = undefined
-    this.#open.clear()
-    try {
-      const { home } = this.#store
-      publishFiles([{ from: pack.path, to: packPath(home, packId) }], home)
-    } catch (error) {
-      throw storeError(error, `storing the pack ${packId}`)
-    }
-    await this.#store.catalog.addPack(packId)
-    this.packs.push(packId)
+    await this.#finishBehind()
+    await this.#finished
+    if (this.#failure) throw this.#failure.error
   }
 
   /** Drops what was not finished. */
   async close(): Promise<void> {
+    await this.#finished
     await this.#pack?.abandon()
     this.#pack = undefined
     await this.#folder?.close()
   }
 
+  #holds(name: string): boolean {
+    return this.#open.has(name) || this.#finishing.has(name)
+  }
+
   async #finishFull({ size, count }: PackWriter): Promise<void> {
-    if (size >= PACK_BYTES || count >= PACK_RECORDS) await this.finish()
+    if (size >= PACK_BYTES || count >= PACK_RECORDS) await this.#finishBehind()
+  }
+
+  /** Packs are finished one after another: a recipe comes after its chunks. */
+  async #finishBehind(): Promise<void> {
+    await this.#finished
+    const pack = this.#pack
+    if (this.#failure) throw this.#failure.error
+    if (!pack) return
+    this.#pack = undefined
+    this.#finishing = this.#open
+    this.#open = new Set()
+    this.#finished = this.#finishPack(pack).then(
+      () => this.#finishing.clear(),
+      error => {
+        this.#failure = { error }
+      },
+    )
+  }
+
+  async #finishPack(pack: PackWriter): Promise<void> {
+    try {
+      const { packId } = await pack.finish()
+      try {
+        const { home } = this.#store
+        publishFiles([{ from: pack.path, to: packPath(home, packId) }], home)
+      } catch (error) {
+        throw storeError(error, `storing the pack ${packId}`)
+      }
+      await this.#store.catalog.addPack(packId)
+      this.packs.push(packId)
+    } finally {
+      await pack.abandon()
+    }
   }
 
   async #startPack(): Promise<PackWriter> {

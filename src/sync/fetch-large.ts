@@ -1,11 +1,11 @@
 import { MAX_BATCH } from '../catalog/catalog.js'
 import { decodeRecipe, MAX_RECIPE_BYTES, maxRecipeBytes, type Recipe } from '../chunk/recipe.js'
 import { ArtifactError, isArtifactError } from '../errors.js'
-import { HasherSet, hashBytes } from '../hash/hasher.js'
+import { createHasher, HasherSet, hashBytes } from '../hash/hasher.js'
 import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
-import { MAX_FRAME_CONTENT } from '../pack/format.js'
-import { type StreamedItem, type StreamedRecord, splitRuns } from '../pack/parse-pack-stream.js'
+import { type ContentHeader, MAX_FRAME_CONTENT } from '../pack/format.js'
+import { bodyOf, type StreamedItem } from '../pack/parse-pack-stream.js'
 import { decodeFrame } from '../pack/zstd.js'
 import type { Remote } from '../remote/remote.js'
 import { ChunkAssembler } from '../store/chunk-assembler.js'
@@ -70,7 +70,10 @@ async function fetchChunks(
   const local = new ObjectChunks(store)
   try {
     for (const { key } of recipes) {
-      files.push(new ChunkAssembler(store, { ...key, kind: 'blob' }, folder.path))
+      // Each takes a memory of its own, and only a large one is worth it.
+      const hasher = recipes.length === 1 ? await createHasher(algorithmOf(key.digest)) : undefined
+      const options = { folder: folder.path, hasher }
+      files.push(new ChunkAssembler(store, { ...key, kind: 'blob' }, options))
     }
     for (const slots of cutSlots(recipes, files)) {
       const target = new ChunkTarget(slots)
@@ -91,7 +94,7 @@ async function fetchChunks(
     }
   } finally {
     local.close()
-    for (const file of files) file.close()
+    for (const file of files) await file.close()
     await folder.close()
   }
 }
@@ -156,8 +159,13 @@ class ChunkTarget implements FetchTarget {
     records: AsyncIterable<StreamedItem>,
     { accept }: Parameters<FetchTarget['receive']>[1],
   ) {
-    return receiveEach(records, accept, async (key, record) => {
-      const plain = await readPlain(key, record)
+    return receiveEach(records, accept, async (key, { encoding, storedLength }, read) => {
+      // A chunk is far shorter; what is claimed to be longer is not one.
+      if (storedLength > MAX_FRAME_CONTENT) {
+        throw new ArtifactError('BLOB_DAMAGED', `${key.digest} comes with ${storedLength} bytes`)
+      }
+      const stored = await read()
+      const plain = encoding === 0 ? stored : await decodeFrame(stored, key)
       const hasher = await this.#hashers.get(algorithmOf(key.digest))
       if (plain.length !== key.size || hashBytes(hasher, plain) !== key.digest) {
         throw new ArtifactError('BLOB_DAMAGED', `the bytes that came are not ${key.digest}`)
@@ -178,48 +186,54 @@ class RecipeTarget implements FetchTarget {
     records: AsyncIterable<StreamedItem>,
     { accept }: Parameters<FetchTarget['receive']>[1],
   ) {
-    return receiveEach(records, accept, async (key, { header, body }) => {
-      if (header.encoding !== 0 || header.storedLength > maxRecipeBytes(key)) {
+    return receiveEach(records, accept, async (key, { encoding, storedLength }, read) => {
+      if (encoding !== 0 || storedLength > maxRecipeBytes(key)) {
         throw new ArtifactError('RECIPE_INVALID', `the recipe of ${key.digest} is too long`)
       }
-      this.recipes.set(key.digest, decodeRecipe(key, await readWhole(body)))
+      this.recipes.set(key.digest, decodeRecipe(key, Buffer.from(await read())))
     })
   }
 }
 
+type Take = (
+  key: BlobKey,
+  header: ContentHeader,
+  /** Its stored bytes, which are there until the next record is asked for. */
+  read: () => Buffer | Promise<Buffer>,
+) => Promise<void>
+
 /** Hands on records; one that `accept` or `take` refuses with a coded error is rejected. */
 async function receiveEach(
-  records: AsyncIterable<StreamedItem>,
+  items: AsyncIterable<StreamedItem>,
   accept: (key: BlobKey) => void,
-  take: (key: BlobKey, record: StreamedRecord) => Promise<void>,
+  take: Take,
 ): ReturnType<FetchTarget['receive']> {
   const rejected: Awaited<ReturnType<FetchTarget['receive']>>['rejected'] = []
-  for await (const record of splitRuns(records)) {
-    const { kind, digest, plainLength: size } = record.header
+  const receive = async (header: ContentHeader, read: Parameters<Take>[2]) => {
+    const { kind, digest, plainLength: size } = header
     const key = { kind, digest, size }
     try {
       accept(key)
-      await take(key, record)
+      await take(key, header, read)
     } catch (error) {
       if (!isArtifactError(error) || error.code.startsWith('STORE_')) throw error
       rejected.push({ key, error: error.toJSON() })
     }
   }
-  return { rejected }
-}
-
-async function readPlain(key: BlobKey, { header, body }: StreamedRecord): Promise<Uint8Array> {
-  const { encoding, storedLength } = header
-  // A chunk is far shorter; what is claimed to be longer is not one.
-  if (storedLength > MAX_FRAME_CONTENT) {
-    throw new ArtifactError('BLOB_DAMAGED', `${key.digest} comes with ${storedLength} bytes`)
+  for await (const item of items) {
+    if ('body' in item) await receive(item.header, () => readWhole(item.body))
+    else {
+      for (const record of item.records) {
+        await receive(record.header, () => bodyOf(item.bytes, record))
+      }
+    }
   }
-  const stored = await readWhole(body)
-  return encoding === 0 ? stored : decodeFrame(stored, key)
+  return { rejected }
 }
 
 async function readWhole(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = []
-  for await (const part of body) parts.push(part)
+  // A part is there until the next is asked for.
+  for await (const part of body) parts.push(new Uint8Array(part))
   return Buffer.concat(parts)
 }
