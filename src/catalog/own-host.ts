@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { ArtifactError, type ErrorData } from '../errors.js'
+import { ownTurn } from '../hash/own-turn.js'
 import { WORKER_OPTIONS } from '../hash/worker-options.js'
 import type { ProtocolRange } from '../ipc/announcement.js'
 import type { Caller } from '../ipc/rpc.js'
@@ -53,6 +54,7 @@ async function startThread(
   home: string,
   { protocol, onRetire }: OwnHostOptions,
 ): Promise<OwnHost | null> {
+  await ownTurn()
   const worker = new Worker(new URL('./host-worker.js', import.meta.url), {
     ...WORKER_OPTIONS,
     workerData: { home, protocol },

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { Catalog } from '../catalog/catalog.js'
 import { ArtifactError, isArtifactError, storeError } from '../errors.js'
+import { ownTurn } from '../hash/own-turn.js'
 import type { BlobKind } from '../model/blob-key.js'
 import type { Algorithm, Digest } from '../model/digest.js'
 import { type BatchContents, claimContents, joinDigests, locateContents } from './batch-contents.js'
@@ -275,6 +276,7 @@ export class Ingest {
   async #addWorker(): Promise<IngestThread> {
     const { home, storeId, algorithm } = this.#options
     const folder = await this.folder()
+    await ownTurn()
     const worker = takeIngestThread()
     const opened = worker.run({ do: 'open', home, storeId, folder, algorithm })
     opened.catch(error => this.#fail(error))
