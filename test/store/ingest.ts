@@ -107,7 +107,8 @@ t.test('content is stored once, however often it comes', async t => {
 t.test('a file that changes while it is read is named, and others are stored', async t => {
   const { folder, store } = makeStore(t)
   for (const policy of ['mutable', 'immutable'] as const) {
-    const [busy, quiet] = writeAll(folder, [Buffer.alloc(48 << 20), `quiet ${policy}`])
+    // To read it takes longer than the writer ever waits for its turn beside other tests.
+    const [busy, quiet] = writeAll(folder, [Buffer.alloc(192 << 20), `quiet ${policy}`])
     const writer = startNode([script('append-forever'), busy!])
     await writer.sees(/appending/)
     const ingest = store.ingest()
