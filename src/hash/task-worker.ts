@@ -30,6 +30,7 @@ export class TaskWorker<Task> {
   readonly #worker: Worker
   readonly #open = new Map<number, OpenTask>()
   #nextId = 0
+  #closing = false
   #ended: Error | undefined
 
   constructor(url: URL, workerData: unknown) {
@@ -63,6 +64,8 @@ export class TaskWorker<Task> {
 
   async close(): Promise<void> {
     if (this.#ended) return
+    // Whatever is still answered, the process stays until the thread has ended.
+    this.#closing = true
     const exited = once(this.#worker, 'exit')
     await this.#worker.terminate()
     await exited.catch(() => {})
@@ -75,7 +78,7 @@ export class TaskWorker<Task> {
       return
     }
     this.#open.delete(answer.id)
-    if (this.#open.size === 0) this.#worker.unref()
+    if (this.#open.size === 0 && !this.#closing) this.#worker.unref()
     if ('error' in answer) waiting?.reject(ArtifactError.from(answer.error))
     else waiting?.resolve(answer.value as never)
   }

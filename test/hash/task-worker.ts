@@ -33,13 +33,26 @@ t.test('a worker holds the process only while a task is open', async t => {
   t.match(run(tasks['a task that failed']).stdout, /^FILE_NOT_FOUND/)
 })
 
+const READ = `worker.run({ do: 'readBytes', batch: 0, kind: 'blob', parts: [new Uint8Array(9)] })`
+
 t.test('a thread that ends fails its open tasks', async t => {
   const { stdout } = run(`
-    await worker.run(first)
-    const open = worker.run({ do: 'readBytes', batch: 0, kind: 'blob', parts: [new Uint8Array(9)] })
-    const failed = open.catch(error => console.log(error.code))
+    const failed = [worker.run(first), ${READ}].map(open => open.catch(error => error.code))
     await worker.close()
-    await failed
+    console.log(...(await Promise.all(failed)))
   `)
+  t.match(stdout, /^STORE_FAILED STORE_FAILED$/m)
+  t.match(stdout, /end 0/)
+})
+
+t.test('a process stays until its thread has ended, also when that answers meanwhile', async t => {
+  const { status, stdout } = run(`
+    await worker.run(first)
+    ${READ}
+    // The answer is there, and is looked at once the thread is to end.
+    for (const end = Date.now() + 200; Date.now() < end; );
+    await worker.close()
+  `)
+  t.equal(status, 0)
   t.match(stdout, /end 0/)
 })
