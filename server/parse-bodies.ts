@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ArtifactError } from '../src/errors.js'
 import { contentDigest, DIGEST_HEADER, matchesDigest } from '../src/remote/content-digest.js'
-import { KEYS_TYPE, MAX_JSON_VALUES, PACK_TYPE } from '../src/remote/messages.js'
-import { countValues } from './count-values.js'
+import { KEYS_TYPE, MAX_JSON_DEPTH, MAX_JSON_VALUES, PACK_TYPE } from '../src/remote/messages.js'
+import { measureJson } from './measure-json.js'
 
 /**
  * The bodies that an app takes: JSON, keys, and packs, which are read as they arrive. One that is
  * held whole must be what its `content-digest` says, if it has one: `REQUEST_DAMAGED`. JSON of more
- * than {@link MAX_JSON_VALUES} is `REQUEST_TOO_LARGE`. Answers carry their digest.
+ * than {@link MAX_JSON_VALUES}, or deeper than {@link MAX_JSON_DEPTH}, is `REQUEST_TOO_LARGE`. Answers carry their digest.
  */
 export function parseBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error')
@@ -15,8 +15,9 @@ export function parseBodies(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     const bytes = checkDigest(request, body as Buffer)
     if (bytes instanceof ArtifactError) return done(bytes)
-    if (bytes.length > MAX_JSON_VALUES && countValues(bytes) > MAX_JSON_VALUES) {
-      const message = `JSON of more than ${MAX_JSON_VALUES} values`
+    const { values, depth } = measureJson(bytes)
+    if (values > MAX_JSON_VALUES || depth > MAX_JSON_DEPTH) {
+      const message = `JSON of more than ${MAX_JSON_VALUES} values, or ${MAX_JSON_DEPTH} in each other`
       return done(new ArtifactError('REQUEST_TOO_LARGE', message))
     }
     parseJson(request, bytes.toString(), done)

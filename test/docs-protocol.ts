@@ -128,6 +128,8 @@ t.test('content types and limits are those of the code', t => {
   t.match(text, `(${MAX_KEYS_BYTES.toLocaleString('en')} bytes)`)
   const values = messages.MAX_JSON_VALUES.toLocaleString('en')
   t.match(text, `| values in the JSON of a request, keys apart | ${values} |`)
+  const depth = messages.MAX_JSON_DEPTH.toLocaleString('en')
+  t.match(text, `| lists and objects in each other, in the JSON of a request | ${depth} |`)
   t.match(text, `| a piece | ${MAX_PIECE_BYTES / 2 ** 20} MiB |`)
   t.match(text, `| plain bytes of a compressed record | ${MAX_FRAME_CONTENT / 2 ** 20} MiB |`)
   t.match(text, `| a recipe | ${MAX_RECIPE_BYTES / 2 ** 20} MiB |`)

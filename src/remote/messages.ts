@@ -37,6 +37,8 @@ export const MAX_ITEMS = 1000
 export const MAX_COMMIT_BYTES = 16 * 1024 * 1024
 /** Values in the JSON of one request: one takes up to a hundred bytes of memory. */
 export const MAX_JSON_VALUES = 500_000
+/** Lists and objects in each other, in the JSON of one request. */
+export const MAX_JSON_DEPTH = 1000
 /** Bytes of a JSON answer that a client takes. */
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 

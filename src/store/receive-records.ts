@@ -1,6 +1,7 @@
 import { MAX_BATCH } from '../catalog/catalog.js'
 import { decodeRecipe, invalidRecipe, maxRecipeBytes, type Recipe } from '../chunk/recipe.js'
 import { ArtifactError, type ErrorCode, type ErrorData, isArtifactError } from '../errors.js'
+import { freeMemory } from '../hash/free-memory.js'
 import { createHasher, type Hasher, hashBytes } from '../hash/hasher.js'
 import type { BlobKey } from '../model/blob-key.js'
 import { type Algorithm, algorithmOf, type Digest } from '../model/digest.js'
@@ -124,10 +125,12 @@ class Receiver {
     const key = keyOf(header)
     const refusal = this.#refuse(header, key)
     if (refusal) return this.#reject(key, refusal)
+    let decoded: Uint8Array | undefined
     try {
       if (key.kind === 'recipe') return await this.#takeRecipe(key, body)
       const frame = header.encoding === 1 ? await readWhole(body) : undefined
-      const plain = frame ? [await decodeFrame(frame, key)] : body
+      decoded = frame && (await decodeFrame(frame, key))
+      const plain = decoded ? [decoded] : body
       const hashers = await this.#findHashers(key)
       const hasher = hashers.one
       const parts = verifyParts(plain, key, { hasher, onDamage: () => damaged(key) })
@@ -138,6 +141,8 @@ class Receiver {
     } catch (error) {
       if (!isRejection(error)) throw error
       this.#reject(key, error)
+    } finally {
+      if (decoded) freeMemory([decoded])
     }
   }
 

@@ -130,7 +130,7 @@ const ATTACKS: [name: string, path: string, type: string, body: () => Iterable<U
     'a commit as deep as can be',
     COMMIT,
     JSON_TYPE,
-    () => text('{"items":', ['[', 499_000], [']', 499_000], '}'),
+    () => text('{"items":', ['[', 999], ['{},', 240_000], '{}', [']', 999], '}'),
   ],
   [
     'a commit of as many items as can be',
