@@ -1,4 +1,5 @@
 import { openWorkspace, type Workspace } from '../src/artifact/workspace.js'
+import type { HostPlace } from '../src/catalog/own-host.js'
 import type { Progress } from '../src/store/progress.js'
 import { readSettings, type Settings } from '../src/store/settings.js'
 
@@ -21,13 +22,16 @@ export interface Result {
   exitCode?: number
 }
 
-/** A command that is short, or waits for the catalog, spares its thread; one that works beside it for long does not. */
+/**
+ * A command that is short, or waits for the catalog, spares its thread; one that works beside it for
+ * long does not.
+ */
 export function openContext(
   { env }: Context,
   {
     change = () => ({}),
     hostPlace = 'here',
-  }: { change?: (settings: Settings) => Partial<Settings>; hostPlace?: 'thread' | 'here' } = {},
+  }: { change?: (settings: Settings) => Partial<Settings>; hostPlace?: HostPlace } = {},
 ): Workspace {
   const settings = readSettings(env)
   return openWorkspace({ ...settings, ...change(settings) }, { hostPlace })

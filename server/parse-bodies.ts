@@ -7,7 +7,8 @@ import { measureJson } from './measure-json.js'
 /**
  * The bodies that an app takes: JSON, keys, and packs, which are read as they arrive. One that is
  * held whole must be what its `content-digest` says, if it has one: `REQUEST_DAMAGED`. JSON of more
- * than {@link MAX_JSON_VALUES}, or deeper than {@link MAX_JSON_DEPTH}, is `REQUEST_TOO_LARGE`. Answers carry their digest.
+ * than {@link MAX_JSON_VALUES}, or deeper than {@link MAX_JSON_DEPTH}, is `REQUEST_TOO_LARGE`.
+ * Answers carry their digest.
  */
 export function parseBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error')

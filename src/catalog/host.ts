@@ -73,7 +73,6 @@ class CatalogHost implements Host {
     this.#options = options
     const names = Object.keys(CATALOG_METHODS) as (keyof Catalog)[]
     this.#methods = Object.fromEntries(names.map(name => [name, this.#handle(name)]))
-    this.#methods.locate = this.#handle('locate', 'locateRows')
     this.folder = copy?.path ?? homePaths(home).host
     this.ended = new Promise(resolve => {
       this.#end = resolve
@@ -119,10 +118,11 @@ class CatalogHost implements Host {
 
   async #listen(): Promise<void> {
     const { protocol = IPC_PROTOCOL, keepAlive = true } = this.#options
+    const locateRows = this.#handle('locate', 'locateRows')
     const serve = (socket: Socket) => {
       const holder = Symbol('connection')
       socket.on('close', () => this.#unlockAll(holder))
-      serveRpc(socket, this.#methodsOf(holder))
+      serveRpc(socket, { ...this.#methodsOf(holder), locate: locateRows })
     }
     this.#endpoint = await listenAt(this.folder, HOST_ROLE, serve, { protocol, keepAlive })
   }

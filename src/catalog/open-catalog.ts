@@ -10,7 +10,7 @@ import { homePaths } from '../model/home.js'
 import { CATALOG_METHODS, type Catalog, HOST_ROLE } from './catalog.js'
 import { markHosted } from './hosted-homes.js'
 import { type HostPlace, type OwnHost, startOwnHost } from './own-host.js'
-import { decodePlaces, encodeRefs } from './place-rows.js'
+import { locateInRows } from './place-rows.js'
 
 /** How long a host of another machine or container may take to announce itself, in milliseconds. */
 const ELSEWHERE_MS = 1500
@@ -57,7 +57,6 @@ export function openCatalog(home: string, options: OpenCatalogOptions = {}): Ope
   const catalog = Object.fromEntries(
     Object.keys(CATALOG_METHODS).map(name => [name, (...args: unknown[]) => link.call(name, args)]),
   ) as unknown as Catalog
-  catalog.locate = async refs => decodePlaces(await link.call('locate', [encodeRefs(refs)]))
   return {
     catalog,
     tryLock: name => link.call<boolean>('tryLock', [name]),
@@ -167,7 +166,9 @@ class HostLink {
       const peer = await this.#reachHost()
       if (peer) {
         const client = new RpcClient(peer)
-        if (peer.protocol.max >= this.#protocol.max || retired === MAX_RETIRED) return client
+        if (peer.protocol.max >= this.#protocol.max || retired === MAX_RETIRED) {
+          return locateInRows(client)
+        }
         retired += 1
         await retire(client)
       }

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { ArtifactError, type ErrorData } from '../errors.js'
 import { ownTurn } from '../hash/own-turn.js'
@@ -70,9 +69,8 @@ async function startThread(
   worker.unref()
   const close = async () => {
     worker.ref()
-    const exited = once(worker, 'exit')
     worker.postMessage('close')
-    await exited
+    await ended
   }
   return { folder: message.folder, ended, close }
 }

@@ -1,8 +1,19 @@
+import type { Caller } from '../ipc/rpc.js'
 import type { KeyRef, Location } from './catalog.js'
 import { decodeLocation, MAX_KEY_BYTES, MAX_LOCATION_BYTES, writeLocationKey } from './keys.js'
 
 // What `locate` asks and answers between processes: bytes, in base64, since an object for each small
 // file takes longer to write and to parse than to look up. A row is a length and as many bytes.
+
+/** The same methods of another process, of which `locate` is asked and answered in rows. */
+export function locateInRows(caller: Caller): Caller {
+  const call = async <T>(method: string, args: unknown[]) => {
+    if (method !== 'locate') return caller.call<T>(method, args)
+    const [refs] = args as [KeyRef[]]
+    return decodePlaces(await caller.call<string>(method, [encodeRefs(refs)])) as T
+  }
+  return { call, closed: caller.closed, close: () => caller.close() }
+}
 
 /** @returns rows of `locationKey`s. */
 export function encodeRefs(refs: KeyRef[]): string {

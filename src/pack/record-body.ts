@@ -74,3 +74,10 @@ export class ShortBody implements AsyncIterable<Uint8Array> {
 function readTwice(): TypeError {
   return new TypeError('the body of a record is read once, before the next record')
 }
+
+/** All bytes of a body, copied: each part is there until the next is asked for. */
+export async function readWhole(parts: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const taken: Uint8Array[] = []
+  for await (const part of parts) taken.push(new Uint8Array(part))
+  return Buffer.concat(taken)
+}

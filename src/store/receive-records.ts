@@ -14,6 +14,7 @@ import {
   type StreamedRecord,
   type StreamedRun,
 } from '../pack/parse-pack-stream.js'
+import { readWhole } from '../pack/record-body.js'
 import { decodeFrame, decodeFrameWith, loadZstd, type Zstd } from '../pack/zstd.js'
 import { ChunkRun } from './chunk-run.js'
 import { LARGE_BYTES } from './file-ingester.js'
@@ -341,13 +342,6 @@ function checkRecipeHeader({ digest, encoding, plainLength, storedLength }: Cont
   if (encoding !== 0) throw invalidRecipe(key, 'it is compressed')
   if (plainLength < LARGE_BYTES) throw invalidRecipe(key, 'a small blob has none')
   if (storedLength > maxRecipeBytes(key)) throw invalidRecipe(key, `${storedLength} bytes of rows`)
-}
-
-async function readWhole(parts: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const taken: Uint8Array[] = []
-  // A part is there until the next is asked for.
-  for await (const part of parts) taken.push(new Uint8Array(part))
-  return Buffer.concat(taken)
 }
 
 /** Faults of one record. After a cut the next record is not there, and asking for it says so. */

@@ -6,6 +6,7 @@ import { type BlobKey, blobKeyString } from '../model/blob-key.js'
 import { algorithmOf } from '../model/digest.js'
 import { type ContentHeader, MAX_FRAME_CONTENT } from '../pack/format.js'
 import { bodyOf, type StreamedItem } from '../pack/parse-pack-stream.js'
+import { readWhole } from '../pack/record-body.js'
 import { decodeFrame } from '../pack/zstd.js'
 import type { Remote } from '../remote/remote.js'
 import { ChunkAssembler } from '../store/chunk-assembler.js'
@@ -229,11 +230,4 @@ async function receiveEach(
     }
   }
   return { rejected }
-}
-
-async function readWhole(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const parts: Uint8Array[] = []
-  // A part is there until the next is asked for.
-  for await (const part of body) parts.push(new Uint8Array(part))
-  return Buffer.concat(parts)
 }
